@@ -1,0 +1,109 @@
+"""Checks of arguments that name the argument, its value, its range and its unit."""
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from devicephys.errors import ParameterError
+
+Array = NDArray[np.float64]
+
+
+def in_range(
+    name: str,
+    value: ArrayLike,
+    unit: str,
+    *,
+    above: float = -np.inf,
+    below: float = np.inf,
+    inclusive: bool = False,
+    remedy: str = "",
+) -> Array:
+    """Return `value` as floats after checking that all of it is finite and inside a range.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, as the caller knows it.
+    value : array_like
+        Numbers to check, any shape [`unit`].
+    unit : str
+        Unit that the message shows; "1" for pure numbers.
+    above, below : float, optional
+        Open bounds of the range, or closed ones where `inclusive` [`unit`].
+    inclusive : bool, optional
+        Whether the bounds themselves are allowed.
+    remedy : str, optional
+        Advice to append to the message.
+
+    Returns
+    -------
+    ndarray
+        `value` as float64, shape of `value` [`unit`].
+
+    Raises
+    ------
+    ParameterError
+        If any element is not finite or not inside the range.
+
+    Examples
+    --------
+    >>> in_range("delta", 60.0, "1", above=0.0)
+    array(60.)
+    """
+    x = np.asarray(value, dtype=np.float64)
+    inside = (x >= above) & (x <= below) if inclusive else (x > above) & (x < below)
+    bad = ~(np.isfinite(x) & inside)
+    if bad.any():
+        first = float(x[bad].flat[0]) if x.ndim else float(x)
+        low, high = ("[", "]") if inclusive else ("(", ")")
+        raise ParameterError(
+            f"{name} = {first:g} {unit}".removesuffix(" 1"),
+            expected=f"finite, in {low}{above:g}, {below:g}{high}"
+            + ("" if unit == "1" else f" {unit}"),
+            remedy=remedy,
+        )
+    return x
+
+
+def known(kind: str, name: str, names: Iterable[str], *, where: str = "") -> str:
+    """Return `name` if it is one of `names`; otherwise raise, listing the closest.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for, for the message ("recipe", "study key").
+    name : str
+        The name to look up.
+    names : iterable of str
+        The names that exist.
+    where : str, optional
+        File or argument that holds the name.
+
+    Returns
+    -------
+    str
+        `name`, unchanged.
+
+    Raises
+    ------
+    ParameterError
+        If `name` is not among `names`.
+
+    Examples
+    --------
+    >>> known("direction", "P->AP", ("P->AP", "AP->P"))
+    'P->AP'
+    """
+    options = list(names)
+    if name in options:
+        return name
+    close = difflib.get_close_matches(name, options, n=2, cutoff=0.5)
+    raise ParameterError(
+        f"unknown {kind} {name!r}",
+        where=where,
+        expected=f"one of {', '.join(sorted(options))}",
+        remedy=f"did you mean {' or '.join(map(repr, close))}?" if close else "",
+    )

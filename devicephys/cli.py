@@ -1,0 +1,393 @@
+"""The command line: data on standard output, progress and messages on standard error.
+
+Exit codes: 0 ok, 1 internal error, 2 usage or study, 3 bad data, 4 output exists, 5 fit or solver
+did not converge, 6 a validation claim failed, 130 interrupted. Heavy packages are imported inside
+the verbs, so that --help is quick.
+"""
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from devicephys import __version__
+from devicephys.errors import DataError, DevicephysError, ParameterError
+
+if TYPE_CHECKING:
+    from devicephys.checks import Array
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From measured memory devices to bit error rates, energies and network accuracy.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="List shipped data, check a file.")
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path, typer.Option("-o", "--output", help="File or folder to write.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing output.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar.")]
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Show progress on standard error, only on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield update
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="Name of a shipped study, or a TOML file.")],
+    out: Out,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a study from data to report."""
+    from devicephys import study as studies
+    from devicephys.bnn.accuracy import least_energy
+    from devicephys.report import verdicts
+
+    plan = studies.read(study)
+    with _bar(quiet) as progress:
+        _, _, results = studies.run(plan, out, force=force, progress=progress)
+    for line in verdicts.headline(results, least_energy(results, plan.max_loss)):
+        typer.echo(line)
+    typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def fit(
+    recipe: Annotated[str, typer.Argument(help="Recipe: see devicephys data list.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="Data file, or a shipped name.")],
+    out: Out,
+    seed: Seed = 1,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a recipe to a data file; write the result as JSON."""
+    import numpy as np
+
+    from devicephys import fits
+    from devicephys.fitting import result as fit_result
+    from devicephys.io.files import refuse_existing
+    from devicephys.study import data_path
+    from devicephys.units import si
+
+    chosen = fits.recipe(recipe)
+    refuse_existing(out, force=force)
+    with _bar(quiet) as progress:
+        result = chosen.fit(
+            chosen.read(data_path(source)),
+            np.random.default_rng(seed),
+            lambda k, n: progress("fit", k, n),
+        )
+    fit_result.write(result, out, force=force)
+    for e in result.estimates:
+        text = f"{si(e.low, e.unit, 4)} to {si(e.high, e.unit, 4)}" if e.vary else "given"
+        typer.echo(f"{e.name:14} {si(e.value, e.unit, 4):>12}   {text}")
+
+
+@app.command()
+def table(
+    recipe: Annotated[str, typer.Argument(help="Recipe.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="Data file, or a shipped name.")],
+    out: Out,
+    fit: Annotated[
+        Path | None, typer.Option(help="Result of devicephys fit; else fitted now.")
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(help="AXIS=START:STOP:N in SI units, once an axis; else the recipe's own."),
+    ] = None,
+    seed: Seed = 1,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the table of bit error rate and energy over operating points."""
+    import numpy as np
+
+    from devicephys import fits
+    from devicephys.fitting import result as fit_result
+    from devicephys.io import netcdf
+    from devicephys.io.files import refuse_existing
+    from devicephys.study import data_path
+
+    chosen = fits.recipe(recipe)
+    axes = dict(_axis(text) for text in grid or [])
+    refuse_existing(out, force=force)
+    dataset = chosen.read(data_path(source))
+    with _bar(quiet) as progress:
+        result = (
+            fit_result.read(fit)
+            if fit
+            else chosen.fit(
+                dataset, np.random.default_rng(seed), lambda k, n: progress("fit", k, n)
+            )
+        )
+        made = chosen.table(dataset, result, axes)
+    netcdf.write(made, out, force=force)
+    typer.echo(f"table: {out}, {dict(made.sizes)}")
+
+
+def _axis(text: str) -> "tuple[str, Array]":
+    import numpy as np
+
+    from devicephys.checks import known
+    from devicephys.tables import AXES
+
+    name, _, numbers = text.partition("=")
+    known("axis", name, AXES)
+    try:
+        start, stop, n = numbers.split(":")
+        return name, np.linspace(float(start), float(stop), int(n))
+    except ValueError as err:
+        raise ParameterError(
+            f"--grid {text}", expected="AXIS=START:STOP:N", remedy="pulse_width=1e-9:10e-9:10"
+        ) from err
+
+
+@app.command()
+def evaluate(
+    source: Annotated[Path, typer.Argument(metavar="TABLE", help="Table (netCDF).")],
+    out: Out,
+    network: Annotated[list[str], typer.Option(help="Shipped network or npz file; repeatable.")] = [  # noqa: B006
+        "digits"
+    ],
+    max_loss: Annotated[float, typer.Option(help="Accepted loss of accuracy, in (0, 1).")] = 0.01,
+    half_width: Annotated[float, typer.Option(help="Wanted half width of the interval.")] = 0.002,
+    seed: Seed = 1,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Evaluate networks along the energy-error front of a table; write CSV."""
+    from devicephys import study, tables
+    from devicephys.bnn.accuracy import Sampling, least_energy
+    from devicephys.io.files import refuse_existing
+    from devicephys.report import verdicts
+
+    refuse_existing(out, force=force)
+    with _bar(quiet) as progress:
+        results = study.evaluate(
+            tables.read(source), tuple(network), seed, Sampling(half_width),
+            lambda k, n: progress("accuracy", k, n),
+        )  # fmt: skip
+    answers = least_energy(results, max_loss)
+    tables.write_csv(results, out, force=force)
+    for line in verdicts.headline(results, answers):
+        typer.echo(line)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder that devicephys run has made.")],
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the report of a run again, from its files."""
+    from devicephys import report as reports
+
+    with _bar(quiet) as progress:
+        reports.write(folder, lambda k, n: progress("report", k, n), force=force)
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="Shipped network: digits, mnist, mnist-aware.")],
+    out: Out,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a shipped network again and write it as npz."""
+    from devicephys.bnn.network import describe, to_bytes
+    from devicephys.checks import known
+    from devicephys.fits import networks
+    from devicephys.io.files import refuse_existing, write_bytes
+
+    epochs = networks.PLANS[known("network", name, networks.PLANS)][1].epochs
+    refuse_existing(out, force=force)
+    with _bar(quiet) as progress:
+        made = networks.make(name, lambda epoch, loss: progress("training", epoch, epochs))
+    write_bytes(out, to_bytes(made), force=force)
+    typer.echo(f"{describe(made)}; test accuracy {100 * made.record['test_accuracy']:.2f} %")
+
+
+@app.command()
+def validate(
+    claims: Annotated[list[str] | None, typer.Argument(help="Claims; all where none.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check claims; one line a figure. Exit code 6 if one fails."""
+    from devicephys import validation
+    from devicephys.checks import known
+
+    for name in claims or []:
+        known("claim", name, validation.CLAIMS)
+    failed = 0
+    for name in claims or validation.CLAIMS:
+        for figure in validation.claim(name).run():
+            failed += figure.holds is False
+            typer.echo(_line(figure, as_json, claim=name))
+    if failed:
+        raise typer.Exit(6)
+
+
+def _line(figure: Any, as_json: bool, **extra: str) -> str:
+    if as_json:
+        value = figure.value if figure.value == figure.value else None
+        return json.dumps(extra | vars(figure) | {"value": value})
+    verdict = "no data" if figure.holds is None else "holds" if figure.holds else "FAILS"
+    return f"{verdict:8} {figure.name}: {figure.value:.6g} {figure.unit}, asked {figure.asked}"
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List shipped data, recipes, studies and claims."""
+    import devicephys.data as data
+    from devicephys import fits, study, validation
+
+    for title, names in (
+        ("data", data.names()),
+        ("recipes", fits.RECIPES),
+        ("studies", study.shipped()),
+        ("claims", validation.CLAIMS),
+    ):
+        typer.echo(f"{title}: {', '.join(names)}")
+
+
+@data_app.command("check")
+def data_check(path: Annotated[str, typer.Argument(help="Tidy CSV, table or network.")]) -> None:
+    """Say what a file holds, or precisely what is wrong with it."""
+    from devicephys import tables
+    from devicephys.bnn.network import describe, load
+    from devicephys.io import tidy_csv
+    from devicephys.study import data_path
+
+    file = data_path(path)
+    if file.suffix == ".nc":
+        typer.echo(f"{path}: table over {dict(tables.read(file).sizes)}")
+    elif file.suffix == ".npz":
+        typer.echo(f"{path}: network {describe(load(file))}")
+    elif file.suffix == ".csv":
+        dataset = tidy_csv.read(file)
+        devices = len(set(dataset.device.values.tolist()))
+        typer.echo(
+            f"{path}: {dataset.attrs['kind']}, {dataset.sizes['point']} rows, {devices} devices"
+        )
+    else:
+        raise DataError(
+            f"unknown file type {file.suffix!r}", where=path, expected=".csv, .nc or .npz"
+        )
+
+
+@app.command()
+def doctor() -> None:
+    """Show what the package finds on this machine."""
+    import importlib.metadata as metadata
+    import platform
+
+    import threadpoolctl
+
+    typer.echo(f"devicephys {__version__}, Python {platform.python_version()}")
+    for name in ("numpy", "scipy", "lmfit", "xarray", "h5netcdf", "matplotlib", "scikit-learn"):
+        typer.echo(f"  {name} {metadata.version(name)}")
+    for name, extra in (("numba", "fast"), ("torch", "learn")):
+        try:
+            typer.echo(f"  {name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            typer.echo(f"  {name} not installed (optional: pip install 'devicephys[{extra}]')")
+    import numpy  # noqa: F401  loads the BLAS library that is described next
+
+    for pool in threadpoolctl.threadpool_info():
+        typer.echo(f"  {pool['internal_api']} {pool['version']}, {pool['num_threads']} threads")
+    folder = os.environ.get("DEVICEPHYS_DATA", "")
+    state = folder or "not set: only shipped data can be used"
+    state += " (no such folder)" if folder and not Path(folder).is_dir() else ""
+    typer.echo(f"  DEVICEPHYS_DATA {state}")
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Arguments in place of the process's own.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit code.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    Traceback (most recent call last):
+        ...
+    SystemExit: 0
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _show_warning
+    try:
+        app(words)
+    except DevicephysError as err:
+        if "--debug" in words:
+            raise
+        typer.echo(f"devicephys: {' '.join(str(err).split())}", err=True)
+        sys.exit(err.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("devicephys: interrupted; nothing partial was written", err=True)
+        sys.exit(130)
+    except Exception as err:
+        if "--debug" in words:
+            raise
+        reason = " ".join(str(err).split())
+        typer.echo(
+            f"devicephys: internal error ({type(err).__name__}: {reason}); please report it with "
+            "the output of the same command under devicephys --debug",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"devicephys: warning: {message}", err=True)

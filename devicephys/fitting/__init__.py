@@ -1,0 +1,1 @@
+"""Likelihood fits of device parameters, and their results as JSON."""

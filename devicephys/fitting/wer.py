@@ -1,0 +1,530 @@
+"""Maximum-likelihood fit of Delta, I_c0 and t_D to write-error counts, device by device.
+
+Every device is fitted by itself with binomial deviance residuals (lmfit's least squares of them
+is the exact maximum likelihood) on the Fokker-Planck model. Devices differ by more than their
+counting errors, so the population's parameters are the mean logarithms over devices, with
+Student's t over devices for their intervals: exact for log-normal devices, whatever the number
+of trials. One device alone gets its likelihood interval, and no spread.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import lmfit
+import numpy as np
+import xarray as xr
+from scipy import stats as scipy_stats
+
+from devicephys import __version__
+from devicephys.checks import Array
+from devicephys.errors import DataError, FitError
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+from devicephys.mram import closed_form, fokker_planck
+from devicephys.mram.spread import Spread
+from devicephys.parameters import DIRECTIONS, MTJ, Direction
+from devicephys.stats import LEVEL, deviance_residuals
+
+BOUNDS = {"delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "t_d": (1e-11, 1e-6)}  # 1, A, s
+GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
+BOOTSTRAPS = 2000
+WER_FLOOR = 1e-300
+SAFE_ATOL = 1e-4  # of one error in all trials: what the solver may add to a WER
+
+
+def i_c0_name(direction: Direction) -> str:
+    """Name the critical current of a direction.
+
+    Parameters
+    ----------
+    direction : {"P->AP", "AP->P"}
+        The direction.
+
+    Returns
+    -------
+    str
+        Name of the field of `MTJ`.
+
+    Examples
+    --------
+    >>> i_c0_name("P->AP")
+    'i_c0_p_ap'
+    """
+    return "i_c0_p_ap" if direction == "P->AP" else "i_c0_ap_p"
+
+
+def fit(
+    dataset: xr.Dataset,
+    rng: np.random.Generator,
+    recipe: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> FitResult:
+    """Fit junction parameters to write-error counts by maximum likelihood.
+
+    Valid for axisymmetric macrospins without axial field: Delta and t_D are shared by both
+    directions, each direction has its critical current.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts as `io.tidy_csv.read` gives them.
+    rng : numpy.random.Generator
+        Source of the bootstrap counts.
+    recipe : str
+        Name of the recipe, for the record.
+    progress : callable, optional
+        Called with (devices done, devices in all).
+
+    Returns
+    -------
+    FitResult
+        Population estimates with 95 % intervals and spreads, and the fit of every device.
+
+    Raises
+    ------
+    DataError
+        If a device has too few points to fit, or the data hold several temperatures.
+    FitError
+        If no error or no success was counted, or a fit does not converge.
+
+    References
+    ----------
+    Residuals: McCullagh and Nelder (1989), doi:10.1007/978-1-4899-3242-6; model: Butler et al.,
+    doi:10.1109/TMAG.2012.2209122.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md; a fit of 8 devices takes seconds.
+    """
+    if dataset.attrs.get("kind") != "wer_counts":
+        raise DataError(f"data of kind {dataset.attrs.get('kind')!r}", expected="wer_counts")
+    temperatures = np.unique(dataset.temperature.values)
+    if len(temperatures) > 1:
+        raise DataError(
+            f"temperatures {temperatures.tolist()} K", expected="one temperature a fit",
+            remedy="split the file by temperature",
+        )  # fmt: skip
+    names = sorted(set(dataset.device.values.tolist()))
+    metadata = json.loads(dataset.attrs["metadata"])
+    given = _given(metadata, dataset.attrs["source"])
+    devices = []
+    for name, stream in zip(names, rng.spawn(len(names)), strict=True):
+        rows = np.flatnonzero(dataset.device.values == name)
+        devices.append(_fit_device(name, dataset.isel(point=rows), stream))
+        progress(len(devices), len(names))
+    deviance, dof = sum(d.deviance for d, _ in devices), sum(d.dof for d, _ in devices)
+    simulated = np.sum([s for _, s in devices], axis=0)
+    estimates, covariance = _population([d for d, _ in devices])
+    return FitResult(
+        recipe=recipe,
+        version=__version__,
+        estimates=(*estimates, *given),
+        covariance=tuple(tuple(float(x) for x in row) for row in covariance),
+        data=summary(dataset),
+        devices=tuple(d for d, _ in devices),
+        deviance=float(deviance),
+        dof=int(dof),
+        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
+    )
+
+
+def summary(dataset: xr.Dataset) -> dict[str, object]:
+    """Summarise write-error counts for a report.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts as `io.tidy_csv.read` gives them.
+
+    Returns
+    -------
+    dict
+        Source, sha256, whether synthetic, devices, directions, points, trials, errors, points
+        without an error, temperatures [K].
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> summary(read(path("synthetic_stt_mram_wer.csv")))["devices"]
+    8
+    """
+    metadata = json.loads(dataset.attrs["metadata"])
+    return {
+        "source": dataset.attrs["source"],
+        "sha256": dataset.attrs["sha256"],
+        "synthetic": "synthetic" in metadata,
+        "devices": len(set(dataset.device.values.tolist())),
+        "directions": sorted(set(dataset.direction.values.tolist())),
+        "points": int(dataset.sizes["point"]),
+        "trials": int(dataset.n_trials.sum()),
+        "errors": int(dataset.n_errors.sum()),
+        "zero_error_points": int((dataset.n_errors == 0).sum()),
+        "temperatures_K": sorted(set(dataset.temperature.values.tolist())),
+        "truth": {k: float(v) for k, v in metadata.items() if k.startswith("truth_")},
+    }
+
+
+def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
+    """Resistance and TMR come with the data: the counts say nothing about them."""
+    units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
+    estimates = []
+    for name, (key, default) in GIVEN.items():
+        try:
+            value = float(metadata.get(key, "" if default is None else str(default)))
+            if not value > 0:
+                raise ValueError
+        except ValueError as err:
+            raise DataError(
+                f"metadata {key} = {metadata.get(key)!r}", where=where,
+                expected=f"a number > 0, as the line '# {key}: ...' above the header",
+            ) from err  # fmt: skip
+        unit, symbol = units[name]
+        estimates.append(Estimate(name, value, 0.0, value, value, unit, symbol, vary=False))
+    return estimates
+
+
+def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[DeviceFit, Array]:
+    """Fit one device; give its record and the deviances of bootstrap data sets."""
+    k, n = data.n_errors.values, data.n_trials.values
+    directions = [d for d in DIRECTIONS if (data.direction.values == d).any()]
+    names = ["delta", *(i_c0_name(d) for d in directions), "t_d"]
+    if len(k) <= len(names):
+        raise DataError(
+            f"device {name!r} has {len(k)} points", where=data.attrs["source"],
+            expected=f"more than the {len(names)} parameters", remedy="measure more widths",
+        )  # fmt: skip
+    for direction in directions:
+        mine = data.direction.values == direction
+        if k[mine].sum() == 0 or (k[mine] == n[mine]).all():
+            all_of_them = "worked" if k[mine].sum() == 0 else "failed"
+            raise FitError(
+                f"device {name!r}, {direction}: every pulse {all_of_them}",
+                where=data.attrs["source"],
+                remedy="measure where the error rate lies between 1e-4 and 0.9",
+            )
+    currents, widths = data.pulse_current.values, data.pulse_width.values
+    index = np.array([directions.index(d) for d in data.direction.values])
+    atol = SAFE_ATOL / float(n.max())
+
+    def split(theta: Array) -> tuple[Array, Array, float]:
+        return currents / np.exp(theta[1:-1])[index], widths / np.exp(theta[-1]), np.exp(theta[0])
+
+    def log_probabilities(theta: Array) -> tuple[Array, Array]:
+        wer = np.maximum(fokker_planck.wer(*split(theta), atol=atol), WER_FLOOR)
+        return np.log(wer), np.log1p(-np.minimum(wer, 1 - 1e-15))
+
+    def residuals(theta: Array) -> Array:
+        return deviance_residuals(k, n, *log_probabilities(theta))
+
+    def rough(theta: Array) -> Array:
+        log_p = closed_form.log_wer(*split(theta))
+        return deviance_residuals(k, n, log_p, np.log1p(-np.minimum(np.exp(log_p), 1 - 1e-15)))
+
+    start = _start(rough, names, currents, widths, index)
+    outcome = _least_squares(residuals, names, _least_squares(rough, names, start).theta)
+    if not outcome.success:
+        raise FitError(
+            f"device {name!r} did not converge: {outcome.message}", where=data.attrs["source"],
+            remedy="check the data for a point that no macrospin explains",
+        )  # fmt: skip
+    deviance = float((outcome.residual**2).sum())
+    simulated = _bootstrap(outcome, log_probabilities(outcome.theta), n, rng)
+    values = np.exp(outcome.theta)
+    at_bound = tuple(
+        x for x, v in zip(names, values, strict=True)
+        if min(abs(np.log(v / b)) for b in BOUNDS[x[:4] if x.startswith("i_c0") else x]) < 1e-3
+    )  # fmt: skip
+    record = DeviceFit(
+        device=name,
+        values=dict(zip(names, values.tolist(), strict=True)),
+        stderrs=dict(zip(names, (values * outcome.stderr).tolist(), strict=True)),
+        deviance=deviance,
+        dof=len(k) - len(names),
+        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
+        at_bound=at_bound,
+    )
+    return record, simulated
+
+
+class _Outcome:
+    """What is used of an lmfit result: best logarithms, errors, residuals, Jacobian."""
+
+    def __init__(self, result: lmfit.minimizer.MinimizerResult, names: list[str],
+                 residuals: Callable[[Array], Array]) -> None:  # fmt: skip
+        self.theta = np.array([result.params[x].value for x in names])
+        errors = [result.params[x].stderr for x in names]
+        self.stderr = np.array([np.nan if e is None else e for e in errors])
+        self.success, self.message = bool(result.success), str(result.message)
+        self.residual = residuals(self.theta)
+        self.residuals = residuals
+
+    def jacobian(self) -> Array:
+        """Slopes of the residuals by central differences, shape (points, parameters)."""
+        steps = 1e-4 * np.eye(len(self.theta))
+        sides = [(self.residuals(self.theta + s), self.residuals(self.theta - s)) for s in steps]
+        return np.stack([(up - down) / 2e-4 for up, down in sides], axis=1)
+
+
+def _least_squares(residuals: Callable[[Array], Array], names: list[str], start: Array) -> _Outcome:
+    parameters = lmfit.Parameters()
+    for name, value in zip(names, start, strict=True):
+        low, high = np.log(BOUNDS["i_c0" if name.startswith("i_c0") else name])
+        parameters.add(
+            name, value=float(np.clip(value, low + 1e-6, high - 1e-6)), min=low, max=high
+        )
+
+    def objective(p: lmfit.Parameters) -> Array:
+        return residuals(np.array([p[name].value for name in names]))
+
+    # Smooth model, noise about 1e-7 of a residual: a finite-difference step well above it.
+    minimizer = lmfit.Minimizer(objective, parameters, scale_covar=False)
+    return _Outcome(minimizer.leastsq(epsfcn=1e-10), names, residuals)
+
+
+def _start(
+    rough: Callable[[Array], Array], names: list[str], currents: Array, widths: Array, index: Array
+) -> Array:
+    """Search a coarse grid with the closed form; the directions are independent given the rest."""
+    deltas, t_ds = (30.0, 50.0, 80.0), np.geomspace(widths.max() / 100, widths.max(), 13)
+    fractions = np.linspace(0.15, 1.1, 20)
+    best, best_deviance = np.empty(0), np.inf
+    n_directions = len(names) - 2
+    for delta, t_d in itertools.product(deltas, t_ds):
+        theta = np.r_[np.log(delta), np.zeros(n_directions), np.log(t_d)]
+        deviances = np.empty((len(fractions), n_directions))
+        for j, fraction in enumerate(fractions):
+            theta[1:-1] = [
+                np.log(fraction * currents[index == d].max()) for d in range(n_directions)
+            ]
+            squares = rough(theta) ** 2
+            deviances[j] = np.bincount(index, squares, n_directions)
+        if deviances.min(axis=0).sum() < best_deviance:
+            best_deviance = deviances.min(axis=0).sum()
+            chosen = fractions[deviances.argmin(axis=0)]
+            theta[1:-1] += np.log(chosen / fractions[-1])
+            best = theta.copy()
+    return best
+
+
+def _bootstrap(
+    outcome: _Outcome, logs: tuple[Array, Array], n: Array, rng: np.random.Generator
+) -> Array:
+    """Deviances of counts drawn from the fitted model, each refitted to first order.
+
+    Counts that are mostly zero do not give chi-square deviances, so they are simulated; the
+    refit takes out of the residuals what the parameters could follow.
+    """
+    log_p, log1m_p = logs
+    counts = rng.binomial(n.astype(np.int64), np.exp(log_p), size=(BOOTSTRAPS, len(n)))
+    residuals = deviance_residuals(counts, n, log_p, log1m_p)
+    basis, _ = np.linalg.qr(outcome.jacobian())
+    deviances: Array = (residuals**2).sum(axis=1) - ((residuals @ basis) ** 2).sum(axis=1)
+    return deviances
+
+
+def _population(devices: list[DeviceFit]) -> tuple[list[Estimate], Array]:
+    """Means of the logarithms over devices, their covariance, and the spreads."""
+    names = list(devices[0].values)
+    if any(list(d.values) != names for d in devices):
+        raise DataError(
+            "devices were measured in different directions", expected="the same for all"
+        )
+    logs = np.log([[d.values[x] for x in names] for d in devices])
+    errors = np.array([[d.stderrs[x] / d.values[x] for x in names] for d in devices])
+    n = len(devices)
+    if n > 1:
+        covariance = np.atleast_2d(np.cov(logs.T)) / n
+        quantile = scipy_stats.t.ppf(0.5 + LEVEL / 2, n - 1)
+        spreads = np.sqrt(np.maximum(logs.var(axis=0, ddof=1) - (errors**2).mean(axis=0), 0.0))
+    else:
+        covariance, quantile = np.diag(errors[0] ** 2), scipy_stats.norm.ppf(0.5 + LEVEL / 2)
+        spreads = np.full(len(names), np.nan)
+    units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
+    estimates = []
+    for j, name in enumerate(names):
+        mean, error = logs[:, j].mean(), np.sqrt(covariance[j, j])
+        estimates.append(
+            Estimate(
+                name=name,
+                value=float(np.exp(mean)),
+                stderr=float(np.exp(mean) * error),
+                low=float(np.exp(mean - quantile * error)),
+                high=float(np.exp(mean + quantile * error)),
+                unit=units[name][0],
+                symbol=units[name][1],
+                spread=float(spreads[j]),
+                bounds=BOUNDS["i_c0" if name.startswith("i_c0") else name],
+            )
+        )
+    return estimates, covariance
+
+
+def junction(result: FitResult) -> MTJ:
+    """Give the median junction of a fit.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit of write-error counts in both directions.
+
+    Returns
+    -------
+    MTJ
+        The junction.
+
+    Raises
+    ------
+    DataError
+        If a direction was not measured.
+
+    Examples
+    --------
+    >>> junction(FitResult("none", "0", (), (), {}))
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: the fit has no delta, i_c0_p_ap, i_c0_ap_p, t_d, r_p, tmr, v_h; \
+expected write-error counts of both directions; measure the missing direction
+    """
+    values = {e.name: e.value for e in result.estimates}
+    missing = [f.name for f in fields(MTJ) if f.name not in values]
+    if missing:
+        raise DataError(
+            f"the fit has no {', '.join(missing)}",
+            expected="write-error counts of both directions",
+            remedy="measure the missing direction",
+        )
+    return MTJ(**{f.name: values[f.name] for f in fields(MTJ)})
+
+
+def shifted(result: FitResult, values: Mapping[str, float]) -> FitResult:
+    """Give a fit with other values, for the slopes of what is computed from it.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit.
+    values : mapping of str to float
+        New values by parameter name [SI].
+
+    Returns
+    -------
+    FitResult
+        The fit with these values; errors, intervals and spreads as they were.
+
+    Examples
+    --------
+    >>> from devicephys.fitting.result import Estimate
+    >>> one = FitResult("none", "0", (Estimate("delta", 60, 1, 58, 62, "1", ""),), (), {})
+    >>> shifted(one, {"delta": 61.0})["delta"].value
+    61.0
+    """
+    moved = (replace(e, value=float(values.get(e.name, e.value))) for e in result.estimates)
+    return replace(result, estimates=tuple(moved))
+
+
+def spread(result: FitResult) -> Spread:
+    """Give the device-to-device spread of a fit; zero where one device was measured.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit of write-error counts.
+
+    Returns
+    -------
+    Spread
+        Standard deviations of the logarithms; for I_c0 the root mean square of both directions.
+
+    Examples
+    --------
+    >>> from devicephys.fitting.result import Estimate
+    >>> e = [Estimate(n, 1, 0, 1, 1, "", "", s) for n, s in
+    ...      [("delta", 0.03), ("i_c0_p_ap", 0.01), ("i_c0_ap_p", 0.01), ("t_d", 0.0)]]
+    >>> spread(FitResult("none", "0", tuple(e), (), {})).i_c0
+    0.01
+    """
+    sigma = {e.name: 0.0 if np.isnan(e.spread) else e.spread for e in result.estimates}
+    i_c0 = [v for k, v in sigma.items() if k.startswith("i_c0")]
+    return Spread(
+        delta=sigma["delta"], i_c0=float(np.sqrt(np.mean(np.square(i_c0)))), t_d=sigma["t_d"]
+    )
+
+
+@dataclass(frozen=True)
+class Band:
+    """Model curve of one direction and current, with the spread of devices.
+
+    Attributes
+    ----------
+    direction : str
+        The write.
+    current : float
+        Pulse current [A].
+    width : ndarray
+        Pulse widths, shape (n,) [s].
+    median, low, high : ndarray
+        WER of the median device and the central 95 % of devices, shape (n,) [1].
+    """
+
+    direction: Direction
+    current: float
+    width: Array
+    median: Array
+    low: Array
+    high: Array
+
+
+def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Band]:
+    """Compute model curves for every measured direction and current.
+
+    Valid to first order in the spreads: the band is exp(ln WER +- 1.96 sigma) with sigma from the
+    slopes of ln WER in the logarithms of Delta, I_c0 and t_D.
+
+    Parameters
+    ----------
+    result : FitResult
+        A fit of write-error counts.
+    dataset : xarray.Dataset
+        The counts; their currents and widths set the curves.
+    n_widths : int, optional
+        Points a curve, from the shortest width to 1.25 times the longest [1].
+
+    Returns
+    -------
+    list of Band
+        In order of direction and current.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md.
+    """
+    step, normal = 1e-3, scipy_stats.norm.ppf(0.5 + LEVEL / 2)
+    widths = np.linspace(
+        dataset.pulse_width.values.min(), 1.25 * dataset.pulse_width.values.max(), n_widths
+    )
+    sigma = spread(result)
+    shifts = {"i": (-step, sigma.i_c0), "delta": (step, sigma.delta), "tau": (-step, sigma.t_d)}
+    found = []
+    for direction in DIRECTIONS:
+        currents = np.unique(dataset.pulse_current.values[dataset.direction.values == direction])
+        if len(currents) == 0:
+            continue
+        base: dict[str, Any] = {
+            "i": currents[:, None] / result[i_c0_name(direction)].value,
+            "tau": widths / result["t_d"].value,
+            "delta": result["delta"].value,
+        }
+        logs = np.log(np.maximum(fokker_planck.wer(**base, rtol=1e-3, atol=1e-12), WER_FLOOR))
+        variance = np.zeros_like(logs)
+        for name, (shift, s) in shifts.items():
+            moved = base | {name: base[name] * np.exp(shift)}
+            wer = np.maximum(fokker_planck.wer(**moved, rtol=1e-3, atol=1e-12), WER_FLOOR)
+            variance += (s * (np.log(wer) - logs) / step) ** 2
+        half = normal * np.sqrt(variance)
+        curves = (np.minimum(np.exp(logs + x), 1.0) for x in (0, -half, half))
+        for current, median, low, high in zip(currents, *curves, strict=True):
+            found.append(Band(direction, float(current), widths, median, low, high))
+    return found

@@ -1,0 +1,180 @@
+"""Bytes in and out: whole files or none, with errors that a person can act on."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from devicephys.errors import DataError, OutputExistsError
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a file whole.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    bytes
+        Its content, at least one byte.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable or empty.
+
+    Examples
+    --------
+    >>> read_bytes("missing.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: missing.csv: no such file; check the path
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError as err:
+        raise DataError("no such file", where=str(path), remedy="check the path") from err
+    except OSError as err:
+        raise DataError(
+            f"cannot be read ({err.strerror})", where=str(path), remedy="check its permissions"
+        ) from err
+    if not content:
+        raise DataError("empty file", where=str(path), remedy="export the data again")
+    return content
+
+
+def decode(content: bytes, where: str) -> str:
+    """Decode UTF-8 text, with or without a byte-order mark.
+
+    Parameters
+    ----------
+    content : bytes
+        The bytes.
+    where : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not UTF-8, with the line that holds the first bad byte.
+
+    Examples
+    --------
+    >>> decode(b"a\\n\\xff", "x.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: x.csv:2: byte 0xff is not UTF-8; expected UTF-8 text; \
+save the file as UTF-8
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = content[: err.start].count(b"\n") + 1
+        raise DataError(
+            f"byte 0x{content[err.start]:02x} is not UTF-8",
+            where=f"{where}:{line}",
+            expected="UTF-8 text",
+            remedy="save the file as UTF-8",
+        ) from err
+
+
+def sha256(content: bytes) -> str:
+    """Hash bytes, to say later which data a result came from.
+
+    Parameters
+    ----------
+    content : bytes
+        The bytes.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal.
+
+    Examples
+    --------
+    >>> sha256(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(content).hexdigest()
+
+
+def refuse_existing(path: str | Path, *, force: bool = False) -> Path:
+    """Check that an output may be written, before any work is done for it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+    force : bool, optional
+        Whether an existing output may be replaced.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    OutputExistsError
+        If the output exists and `force` is false.
+    DataError
+        If its folder does not exist.
+
+    Examples
+    --------
+    >>> refuse_existing("a_new_file.csv").name
+    'a_new_file.csv'
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise OutputExistsError(
+            "output exists", where=str(path), remedy="choose another name or pass --force"
+        )
+    if not path.parent.is_dir():
+        raise DataError("no such folder", where=str(path.parent), remedy="create it first")
+    return path
+
+
+def write_bytes(path: str | Path, content: bytes, *, force: bool = False) -> None:
+    """Write a file whole or not at all: beside its place first, then renamed.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    content : bytes
+        What to write.
+    force : bool, optional
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputExistsError, DataError
+        As `refuse_existing`.
+
+    Examples
+    --------
+    >>> write_bytes("no/such/folder/x.txt", b"x")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: no/such/folder: no such folder; create it first
+    """
+    path = refuse_existing(path, force=force)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

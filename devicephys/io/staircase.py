@@ -1,0 +1,144 @@
+"""Staircase RESET ramps as a headerless, tab-separated table (one row a pulse).
+
+Columns: address, pulse width [ns], V_SL [V], V_WL [V], resistance before and after [Ohm]; the
+voltage of a cell starts again at its lowest value with every new ramp.
+"""
+
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from devicephys.errors import DataError
+from devicephys.io.files import decode, read_bytes, sha256
+from devicephys.rram.ramp import Ramps
+
+N_COLUMNS = 6
+
+
+def read(path: str | Path) -> xr.Dataset:
+    """Read staircase ramps into the dataset of resistance pulses.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `tidy_csv.read` gives for resistance pulses; ``cycle`` numbers the ramps of a device,
+        ``pulse_index`` the pulses of a ramp, both from 0.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, has other columns, or a row is impossible.
+
+    Examples
+    --------
+    >>> read("missing.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: missing.csv: no such file; check the path
+    """
+    where = str(path)
+    content = read_bytes(path)
+    text = decode(content, where)
+    _check_shape(text, where)
+    try:
+        table = np.loadtxt(StringIO(text), delimiter="\t", ndmin=2)
+    except ValueError as err:
+        raise DataError(f"not a table of numbers ({err})", where=where) from err
+    bad = ~np.isfinite(table).all(axis=1) | (table[:, [0, 1, 4, 5]] <= 0).any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"row {table[row].tolist()}",
+            where=f"{where}:{row + 1}",
+            expected="finite numbers with address, width and resistances > 0",
+        )
+    address, width_ns, voltage, _, before, after = table.T
+    new = np.r_[True, (address[1:] != address[:-1]) | (voltage[1:] < voltage[:-1])]
+    if not (voltage[new] == voltage.min()).all():
+        row = int(np.flatnonzero(new & (voltage > voltage.min()))[0])
+        raise DataError(
+            f"a ramp starts at {voltage[row]:g} V",
+            where=f"{where}:{row + 1}",
+            expected=f"every ramp from {voltage.min():g} V upwards",
+        )
+    ramp = np.cumsum(new) - 1
+    first = np.flatnonzero(new)
+    cycle = np.zeros(len(first), np.int64)
+    for device in np.unique(address[first]):
+        mine = address[first] == device
+        cycle[mine] = np.arange(mine.sum())
+
+    def variable(values: np.ndarray, units: str = "1") -> tuple[str, np.ndarray, dict[str, str]]:
+        return ("point", values, {"units": units})
+
+    return xr.Dataset(
+        {
+            "device": variable(address.astype(np.int64).astype(str)),
+            "cycle": variable(cycle[ramp]),
+            "pulse_index": variable(np.arange(len(ramp)) - first[ramp]),
+            "pulse_voltage": variable(voltage, "V"),
+            "pulse_width": variable(width_ns * 1e-9, "s"),
+            "resistance_before": variable(before, "Ohm"),
+            "resistance_after": variable(after, "Ohm"),
+        },
+        attrs={
+            "kind": "resistance_pulses",
+            "source": Path(where).name,
+            "sha256": sha256(content),
+            "metadata": "{}",
+        },
+    )
+
+
+def ramps(dataset: xr.Dataset) -> Ramps:
+    """Arrange resistance pulses as one row a ramp.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Resistance pulses, ramp by ramp.
+
+    Returns
+    -------
+    Ramps
+        Resistance before each ramp and after each of its pulses, by voltage.
+
+    Raises
+    ------
+    DataError
+        If the data are not resistance pulses or do not begin with a first pulse.
+
+    Examples
+    --------
+    >>> ramps(xr.Dataset())
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: data of kind None; expected resistance_pulses
+    """
+    if dataset.attrs.get("kind") != "resistance_pulses":
+        raise DataError(f"data of kind {dataset.attrs.get('kind')}", expected="resistance_pulses")
+    start = dataset.pulse_index.values == 0
+    if not start[0]:
+        raise DataError("the first row is not a first pulse", expected="pulse_index = 0")
+    voltage, column = np.unique(dataset.pulse_voltage.values, return_inverse=True)
+    after = np.full((start.sum(), len(voltage)), np.nan)
+    after[np.cumsum(start) - 1, column] = dataset.resistance_after.values
+    lrs = dataset.resistance_before.values[start]
+    return Ramps(dataset.device.values[start], voltage, lrs, after)
+
+
+def _check_shape(text: str, where: str) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and line.count("\t") != N_COLUMNS - 1:
+            raise DataError(
+                f"{line.count(chr(9)) + 1} columns",
+                where=f"{where}:{number}",
+                expected="6 columns, tab-separated: address, ns, V_SL, V_WL, R before, R after",
+            )

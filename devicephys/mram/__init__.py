@@ -1,0 +1,1 @@
+"""Magnetic memory: junction parameters, write error rate, write energy."""

@@ -1,0 +1,144 @@
+"""Frozen records of device parameters; each field says its unit, symbol and range."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from devicephys.checks import in_range
+
+Direction = Literal["P->AP", "AP->P"]
+DIRECTIONS: tuple[Direction, ...] = ("P->AP", "AP->P")
+
+
+def parameter(unit: str, symbol: str, *, above: float = 0.0, below: float = float("inf"),
+              default: Any = None) -> Any:  # fmt: skip
+    """Declare a field of a parameter record with its unit, symbol and open range.
+
+    Parameters
+    ----------
+    unit : str
+        SI unit; "1" for pure numbers.
+    symbol : str
+        Symbol in the field's notation, LaTeX without dollar signs.
+    above, below : float, optional
+        Open bounds [`unit`].
+    default : float, optional
+        Default value; without one the field is required [`unit`].
+
+    Returns
+    -------
+    dataclasses.Field
+        The field.
+
+    Examples
+    --------
+    >>> parameter("K", "T", default=300.0).metadata["unit"]
+    'K'
+    """
+    metadata = {"unit": unit, "symbol": symbol, "above": above, "below": below}
+    if default is None:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def check_record(record: Any) -> None:
+    """Check every field of a parameter record against its declared range.
+
+    Parameters
+    ----------
+    record : dataclass instance
+        A record whose fields were made by `parameter`.
+
+    Raises
+    ------
+    ParameterError
+        Naming the field, its value, range and unit.
+
+    Examples
+    --------
+    >>> MTJ(delta=-1, i_c0_p_ap=3e-5, i_c0_ap_p=3e-5, t_d=1e-9, r_p=5e3, tmr=1.0)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.ParameterError: MTJ.delta = -1; expected finite, in (0, inf)
+    """
+    for f in fields(record):
+        m = f.metadata
+        name = f"{type(record).__name__}.{f.name}"
+        in_range(name, getattr(record, f.name), m["unit"], above=m["above"], below=m["below"])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Perpendicular junction by geometry and material: a disc with interface anisotropy.
+
+    Attributes
+    ----------
+    diameter, t_f : float
+        Diameter and thickness of the free layer [m].
+    m_s : float
+        Saturation magnetisation [A/m].
+    k_i : float
+        Interface anisotropy energy [J/m2].
+    alpha : float
+        Gilbert damping [1].
+    eta_p_ap, eta_ap_p : float
+        Spin-torque efficiency for either direction [1].
+    ra : float
+        Resistance-area product of the parallel state [Ohm m2].
+    tmr : float
+        Tunnel magnetoresistance at zero bias, (R_AP - R_P)/R_P [1].
+    v_h : float
+        Voltage at which the TMR has halved [V].
+    temperature : float
+        Temperature [K].
+    """
+
+    diameter: float = parameter("m", "D")
+    t_f: float = parameter("m", "t_F")
+    m_s: float = parameter("A/m", "M_s")
+    k_i: float = parameter("J/m2", "K_i")
+    alpha: float = parameter("1", r"\alpha", below=1.0)
+    eta_p_ap: float = parameter("1", r"\eta_{P \to AP}")
+    eta_ap_p: float = parameter("1", r"\eta_{AP \to P}")
+    ra: float = parameter("Ohm m2", "RA")
+    tmr: float = parameter("1", "TMR")
+    v_h: float = parameter("V", "V_h", default=0.5)
+    temperature: float = parameter("K", "T", default=300.0)
+
+    def __post_init__(self) -> None:
+        check_record(self)
+
+
+@dataclass(frozen=True)
+class MTJ:
+    """Perpendicular magnetic tunnel junction as a circuit and a test bench see it.
+
+    Attributes
+    ----------
+    delta : float
+        Thermal stability factor mu0 M_s H_k V / (2 k_B T) [1].
+    i_c0_p_ap, i_c0_ap_p : float
+        Critical current at zero temperature for either write direction, a magnitude [A].
+    t_d : float
+        Damping time (1 + alpha^2)/(alpha gamma0 H_k) [s].
+    r_p : float
+        Resistance of the parallel state [Ohm].
+    tmr : float
+        Tunnel magnetoresistance at zero bias [1].
+    v_h : float
+        Voltage at which the TMR has halved [V].
+    """
+
+    delta: float = parameter("1", r"\Delta")
+    i_c0_p_ap: float = parameter("A", r"I_{c0}^{P \to AP}")
+    i_c0_ap_p: float = parameter("A", r"I_{c0}^{AP \to P}")
+    t_d: float = parameter("s", "t_D")
+    r_p: float = parameter("Ohm", "R_P")
+    tmr: float = parameter("1", "TMR")
+    v_h: float = parameter("V", "V_h", default=0.5)
+
+    def __post_init__(self) -> None:
+        check_record(self)
+
+    def i_c0(self, direction: Direction) -> float:
+        """Critical current for a direction [A]."""
+        return self.i_c0_p_ap if direction == "P->AP" else self.i_c0_ap_p

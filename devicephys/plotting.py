@@ -1,0 +1,296 @@
+"""Figures of a report as inline SVG: readable axes with units, intervals, no hidden state."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from devicephys.bnn.accuracy import LeastEnergy
+from devicephys.checks import Array
+from devicephys.fitting.wer import Band
+from devicephys.stats import binomial_interval
+from devicephys.units import prefix_of, si
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: Any = {  # matplotlib types every key of it
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.fonttype": "path",
+}
+HRS_SHADES = ((0.8, "#9ecae1"), (1.0, "#4292c6"), (1.2, "#2171b5"), (1.4, "#08306b"))  # V
+PUBLISHED = (  # rates up to which abstracts report little loss
+    (1e-3, "1908.04085: little impact"),
+    (4e-2, "1904.03652: adapted training"),
+)
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """Render a figure as an SVG element; equal figures give equal text.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    name : str
+        Salt of the element ids, one for each figure of a page.
+
+    Returns
+    -------
+    str
+        The ``<svg>`` element.
+
+    Examples
+    --------
+    >>> to_svg(Figure(), "empty")[:4]
+    '<svg'
+    """
+    out = io.StringIO()
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _axes(n: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, n, squeeze=False, **kwargs)
+    return figure, list(axes[0])
+
+
+def wer_figure(dataset: xr.Dataset, bands: Sequence[Band], synthetic: bool) -> Figure:
+    """Plot error rates against pulse width with intervals, and the fitted population.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Write-error counts.
+    bands : sequence of Band
+        Model curves, one for each direction and current.
+    synthetic : bool
+        Whether to say so in the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each direction.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md.
+    """
+    directions = list(dict.fromkeys(b.direction for b in bands))
+    with matplotlib.rc_context(STYLE):
+        figure, panels = _axes(len(directions), 9.2, 4.2, sharey=True)
+        for axes, direction in zip(panels, directions, strict=True):
+            mine = [b for b in bands if b.direction == direction]
+            for band, colour in zip(mine, COLOURS, strict=False):
+                _wer_series(axes, dataset, band, colour)
+            axes.set_yscale("log")
+            axes.set_xlabel("pulse width [ns]")
+            axes.set_title(direction + ("  (synthetic data)" if synthetic else ""), fontsize=10)
+            axes.set_ylim(1e-8, 2)
+            axes.legend(title="pulse current", loc="lower left", title_fontsize=8.5)
+        panels[0].set_ylabel("write error rate [1]")
+    return figure
+
+
+def _wer_series(axes: Axes, dataset: xr.Dataset, band: Band, colour: str) -> None:
+    chosen = (dataset.direction.values == band.direction) & np.isclose(
+        dataset.pulse_current.values, band.current
+    )
+    t = dataset.pulse_width.values[chosen] * 1e9
+    k, n = dataset.n_errors.values[chosen], dataset.n_trials.values[chosen]
+    low, high = binomial_interval(k, n)
+    some = k > 0
+    rate = k / n
+    axes.errorbar(
+        t[some], rate[some], yerr=[(rate - low)[some], (high - rate)[some]], fmt="o", ms=2.6,
+        lw=0.8, color=colour, alpha=0.75, label=si(band.current, "A"),
+    )  # fmt: skip
+    axes.plot(t[~some], high[~some], "v", ms=4, mfc="none", color=colour, alpha=0.75)
+    inside = band.width <= t.max() * 1e-9
+    ns = band.width * 1e9
+    axes.plot(ns[inside], band.median[inside], "-", lw=1.2, color=colour)
+    axes.plot(ns[~inside], band.median[~inside], "--", lw=1.2, color=colour)
+    axes.fill_between(ns, band.low, band.high, color=colour, alpha=0.15, lw=0)
+
+
+def ramps_figure(voltage: Array, lrs: Array, after: Array) -> Figure:
+    """Plot resistance against staircase voltage: median, 5-95 % band, ten single ramps.
+
+    Parameters
+    ----------
+    voltage : ndarray
+        Voltages, shape (n_voltages,) [V].
+    lrs : ndarray
+        Resistance before each ramp, shape (n_ramps,) [Ohm].
+    after : ndarray
+        Resistance after each pulse, NaN where a ramp had ended, shape (n_ramps, n_voltages) [Ohm].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Ramps on the left, probability paper of ln R at four voltages on the right.
+
+    Examples
+    --------
+    See docs/guide/hfo2.md.
+    """
+    from scipy.stats import norm
+
+    shown = (voltage > 0.4) & (np.isfinite(after).mean(axis=0) > 0.9)
+    v, r = voltage[shown], after[:, shown] / 1e3
+    with matplotlib.rc_context(STYLE):
+        figure, (left, right) = _axes(2, 9.2, 4.2)
+        for row in r[:: max(1, len(r) // 10)][:10]:
+            left.plot(v, row, lw=0.6, color="#888888")
+        left.plot([], [], lw=0.6, color="#888888", label="ten single ramps")
+        low, middle, high = np.nanpercentile(r, [5, 50, 95], axis=0)
+        left.fill_between(v, low, high, color=COLOURS[0], alpha=0.2, lw=0, label="5-95 % of ramps")
+        left.plot(v, middle, color=COLOURS[0], label="median after the pulse (HRS)")
+        left.axhline(np.median(lrs) / 1e3, color=COLOURS[1], ls="--", label="median LRS")
+        left.set_yscale("log")
+        left.set_ylim(4, 200)
+        left.set_xlabel("staircase voltage $V_{SL}$ [V]")
+        left.set_ylabel("resistance [kOhm]")
+        left.legend(loc="upper left")
+        samples = [(lrs / 1e3, "LRS", COLOURS[1])]
+        for at, colour in HRS_SHADES:
+            j = int(np.abs(v - at).argmin())
+            samples.append((r[:, j], f"HRS, {v[j]:.2f} V", colour))
+        for values, label, colour in samples:
+            x = np.sort(values[np.isfinite(values)])
+            right.plot(
+                x,
+                norm.ppf((np.arange(len(x)) + 0.5) / len(x)),
+                ".",
+                ms=3,
+                color=colour,
+                label=label,
+            )
+        right.set_xscale("log")
+        right.set_xlabel("resistance [kOhm]")
+        right.set_ylabel("normal quantile of the share of ramps [1]")
+        right.legend(loc="upper left", markerscale=3)
+    return figure
+
+
+def ber_energy_figure(table: xr.Dataset, front: xr.Dataset, synthetic: bool) -> Figure:
+    """Plot bit error rate against energy per bit: every operating point, and the front.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        A table.
+    front : xarray.Dataset
+        Its points as `tables.pareto` gives them.
+    synthetic : bool
+        Whether to say so in the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel, logarithmic in both axes.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md.
+    """
+    cells = list(dict.fromkeys(front.cell.values.tolist())) if "cell" in front else [""]
+    exponent, prefix = prefix_of(float(np.median(table.energy_per_bit)))
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = _axes(1, 6.4, 4.0)
+        if "cell" not in table.dims:
+            axes.plot(
+                table.energy_per_bit.values.ravel() / 10.0**exponent, table.ber.values.ravel(), ".",
+                color="#aaaaaa", ms=4, label="all operating points",
+            )  # fmt: skip
+        for cell, colour, marker in zip(cells, COLOURS, MARKERS, strict=False):
+            mine = front.isel(point=np.flatnonzero(front.cell.values == cell)) if cell else front
+            energy, ber = mine.energy_per_bit.values / 10.0**exponent, mine.ber.values
+            bars = [ber - mine.ber_lo.values, mine.ber_hi.values - ber]
+            label = cell or "least energy for its error rate"
+            axes.errorbar(energy, ber, yerr=bars, fmt=f"{marker}-", ms=4, lw=1, capsize=2,
+                          color=colour, label=label)  # fmt: skip
+        axes.set_yscale("log")
+        axes.set_xlabel(f"energy per bit [{prefix}J]")
+        axes.set_ylabel("bit error rate [1], 95 % interval")
+        if synthetic:
+            axes.set_title("synthetic data", fontsize=10)
+        axes.legend(loc="best")
+    return figure
+
+
+def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthetic: bool) -> Figure:
+    """Plot accuracy against energy per bit and against bit error rate, with intervals.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        As `bnn.accuracy.along` gives them.
+    answers : sequence of LeastEnergy
+        Least energies, marked on the energy axis.
+    synthetic : bool
+        Whether to say so in the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two panels that share the accuracy axis.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md.
+    """
+    exponent, prefix = prefix_of(float(np.median(results.energy_per_bit)))
+    with matplotlib.rc_context(STYLE):
+        figure, (left, right) = _axes(2, 9.2, 4.2, sharey=True)
+        for answer, colour, marker in zip(answers, COLOURS, MARKERS, strict=False):
+            mine = results.network.values == answer.network
+            if answer.cell:
+                mine &= results.cell.values == answer.cell
+            part = results.isel(point=np.flatnonzero(mine))
+            y = 100 * part.accuracy.values
+            bars = [y - 100 * part.accuracy_lo.values, 100 * part.accuracy_hi.values - y]
+            style: dict[str, Any] = {
+                "fmt": f"{marker}-",
+                "ms": 4,
+                "lw": 1,
+                "capsize": 2,
+                "color": colour,
+            }
+            name = f"{answer.network} {answer.cell}".strip()
+            energy = part.energy_per_bit.values / 10.0**exponent
+            left.errorbar(energy, y, yerr=bars, label=name, **style)
+            some = part.ber.values > 0
+            right.errorbar(part.ber.values[some], y[some], yerr=np.array(bars)[:, some], **style)
+            if answer.found:
+                left.axvline(answer.energy_per_bit / 10.0**exponent, color=colour, ls=":", lw=1.2)
+        left.set_xlabel(f"energy per bit [{prefix}J]")
+        left.set_ylabel("accuracy [%], 95 % interval")
+        left.legend(loc="lower right")
+        right.set_xscale("log")
+        right.set_xlabel("bit error rate [1]")
+        low, high = right.get_xlim()
+        for rate, text in PUBLISHED:
+            if low < rate < high:
+                right.axvline(rate, color="#777777", ls="--", lw=0.9)
+                right.text(
+                    rate, 0.03, f"arXiv {text}", rotation=90, fontsize=7.5, color="#555555",
+                    ha="right", va="bottom", transform=right.get_xaxis_transform(),
+                )  # fmt: skip
+        if synthetic:
+            left.set_title("synthetic data", fontsize=10)
+    return figure

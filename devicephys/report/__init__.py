@@ -1,0 +1,5 @@
+"""Validation report: from the files of a study run to one HTML page and its numbers as JSON."""
+
+from devicephys.report.render import write
+
+__all__ = ["write"]

@@ -1,0 +1,208 @@
+"""Collect the files of a run, draw the figures, write report.html and report.json."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import xarray as xr
+
+from devicephys import __version__, plotting, tables
+from devicephys.bnn.accuracy import LeastEnergy, least_energy
+from devicephys.errors import DataError
+from devicephys.fitting import result as fit_result
+from devicephys.fitting import wer
+from devicephys.fitting.result import FitResult
+from devicephys.io import netcdf, staircase
+from devicephys.io.files import decode, read_bytes, sha256, write_bytes
+from devicephys.report import verdicts
+from devicephys.units import si
+from devicephys.validation import Figure
+
+Svg = tuple[str, str]  # an <svg> element and its caption
+
+
+def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = False) -> None:
+    """Write report.html and report.json from the other files of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder with study.json, data.nc, fit.json, table.nc and accuracy.nc.
+    progress : callable
+        Called with (steps done, steps in all).
+    force : bool, optional
+        Whether existing reports may be replaced.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged.
+    OutputExistsError
+        If a report exists and `force` is false.
+
+    Examples
+    --------
+    >>> write(Path("no/such/run"), lambda k, n: None)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: no/such/run/study.json: no such file; check the path
+    """
+    study = _study(folder / "study.json")
+    dataset = netcdf.read(folder / "data.nc")
+    fit = fit_result.read(folder / "fit.json")
+    table = tables.read(folder / "table.nc")
+    results = netcdf.read(folder / "accuracy.nc")
+    answers = least_energy(results, study["max_loss"])
+    progress(0, 3)
+    claims, figures = verdicts.of_claims(study["claims"])
+    progress(1, 3)
+    lines = [*verdicts.of_energy(answers), *verdicts.of_fit(fit), *claims]
+    specified = verdicts.of_specification(fit, study["specification"])
+    numbers = _numbers(study, fit, table, results, answers, lines, specified, figures)
+    svg = _figures(dataset, fit, table, results, answers)
+    progress(2, 3)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(numbers | {"svg": svg, "si": si, "units": {e.name: e.unit for e in fit.estimates}})
+    )
+    text = json.dumps(numbers, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    write_bytes(folder / "report.json", text.encode(), force=force)
+    write_bytes(folder / "report.html", page.encode(), force=force)
+    progress(3, 3)
+
+
+def _study(path: Path) -> dict[str, Any]:
+    try:
+        study = json.loads(decode(read_bytes(path), str(path)))
+        if not {"title", "max_loss", "claims", "specification"} <= set(study):
+            raise ValueError("keys missing")
+    except (ValueError, TypeError) as err:
+        if isinstance(err, DataError):
+            raise
+        raise DataError(
+            f"not the record of a study ({err})", where=str(path), remedy="run the study again"
+        ) from err
+    return dict(study)
+
+
+def _numbers(
+    study: dict[str, Any],
+    fit: FitResult,
+    table: xr.Dataset,
+    results: xr.Dataset,
+    answers: list[LeastEnergy],
+    lines: list[verdicts.Verdict],
+    specified: dict[str, tuple[str, verdicts.Word]],
+    figures: dict[str, list[Figure]],
+) -> dict[str, Any]:
+    """Everything that the report says, as plain values; the page shows nothing else."""
+    parameters = [
+        vars(e) | {"specification": specified.get(e.name, ("", ""))[0],
+                   "verdict": specified.get(e.name, ("", ""))[1]}
+        for e in fit.estimates
+    ]  # fmt: skip
+    plain: dict[str, Any] = _plain(
+        {
+            "title": study["title"],
+            "intended_use": study["intended_use"],
+            "version": __version__,
+            "command": f"devicephys run {study['name']} -o OUT",
+            "seed": study["seed"],
+            "recipe": study["recipe"],
+            "study_sha256": sha256(json.dumps(study, sort_keys=True).encode()),
+            "headline": verdicts.headline(results, answers),
+            "verdicts": verdicts.as_json(lines),
+            "parameters": parameters,
+            "data": dict(fit.data),
+            "fit": {"deviance": fit.deviance, "dof": fit.dof, "p_value": fit.p_value,
+                    "notes": list(fit.notes)},
+            "devices": [vars(d) for d in fit.devices],
+            "domain": _domain(table),
+            "table_source": table.attrs["source"],
+            "bit": table.attrs["bit"],
+            "networks": list(dict.fromkeys(results.network.values.tolist())),
+            "max_loss": study["max_loss"],
+            "least_energy": [vars(a) | {"found": a.found} for a in answers],
+            "claims": {name: [vars(f) for f in found] for name, found in figures.items()},
+            "synthetic": bool(fit.data["synthetic"]),
+        }
+    )  # fmt: skip
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _domain(table: xr.Dataset) -> list[str]:
+    domain = []
+    for name in table.ber.dims:
+        axis = table[name].values
+        unit = tables.AXES[str(name)]
+        label = str(name).replace("_", " ")
+        if axis.dtype.kind == "f":
+            domain.append(f"{label}: {si(axis[0], unit)} to {si(axis[-1], unit)}")
+        else:
+            domain.append(f"{label}: {', '.join(axis)}")
+    return domain
+
+
+def _figures(
+    dataset: xr.Dataset,
+    fit: FitResult,
+    table: xr.Dataset,
+    results: xr.Dataset,
+    answers: list[LeastEnergy],
+) -> list[Svg]:
+    synthetic = bool(fit.data["synthetic"])
+    if dataset.attrs["kind"] == "wer_counts":
+        bands = wer.bands(fit, dataset)
+        first = plotting.wer_figure(dataset, bands, synthetic)
+        caption = (
+            "Write error rate against pulse width. Points: every device, with 95 % Clopper-Pearson "
+            "bars; open triangles: no error counted, one-sided 95 % upper limit. Lines: median "
+            "device of the fit, dashed beyond the measured widths; bands: central 95 % of devices."
+        )
+    else:
+        r = staircase.ramps(dataset)
+        first = plotting.ramps_figure(r.voltage, r.lrs, r.after)
+        caption = (
+            "Left: resistance after each pulse of the RESET staircase. Right: log-normal "
+            "probability paper; a straight line is a log-normal law, its slope the spread."
+        )
+    front = tables.pareto(table)
+    return [
+        (plotting.to_svg(first, "first"), caption),
+        (
+            plotting.to_svg(plotting.ber_energy_figure(table, front, synthetic), "ber"),
+            "Bit error rate against energy per bit. " + table.attrs["bit"] + ".",
+        ),
+        (
+            plotting.to_svg(plotting.accuracy_figure(results, answers, synthetic), "accuracy"),
+            "Accuracy against energy per bit and against bit error rate. Bars: error maps and test "
+            "images together. Dotted: least energy that keeps the accepted loss at 95 % confidence "
+            "in the error rate and in the network. Dashed: rates up to which the abstracts of the "
+            "cited works report little loss.",
+        ),
+    ]
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("devicephys", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

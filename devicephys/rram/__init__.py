@@ -1,0 +1,1 @@
+"""Resistive memory: distributions, cells and their bit error rate."""

@@ -1,0 +1,441 @@
+"""A study: data, recipe, grid, networks and seed in one TOML file, run from data to report."""
+
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import devicephys.data as data
+from devicephys import fits, tables
+from devicephys.bnn.accuracy import Sampling, TestSet, along, prepare
+from devicephys.bnn.images import DATA_VARIABLE, data_folder, load_images
+from devicephys.bnn.network import Network, load
+from devicephys.checks import Array, in_range, known
+from devicephys.errors import OutputExistsError, ParameterError
+from devicephys.fitting import result as fit_result
+from devicephys.fitting.result import FitResult
+from devicephys.io import netcdf
+from devicephys.io.files import decode, read_bytes, refuse_existing, write_bytes
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to do, as a study file says it.
+
+    Attributes
+    ----------
+    name, title, intended_use : str
+        Name of the file, heading of the report, and what the result may be used for.
+    recipe, data : str
+        Recipe, and the data file: a shipped name, a path, or a path below $DEVICEPHYS_DATA.
+    networks : tuple of str
+        Shipped networks or paths of npz files.
+    seed : int
+        Seed of everything random.
+    max_loss : float
+        Accepted loss of accuracy [1].
+    grid : mapping of str to ndarray
+        Axes of the table; empty for the recipe's default [SI].
+    sampling : Sampling
+        When to stop drawing error maps.
+    specification : mapping
+        Limits of parameters: name -> {min, max} [SI].
+    claims : tuple of str
+        Validation claims to check in the report.
+    """
+
+    name: str
+    title: str
+    intended_use: str
+    recipe: str
+    data: str
+    networks: tuple[str, ...]
+    seed: int
+    max_loss: float
+    grid: Mapping[str, Array] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
+    specification: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    claims: tuple[str, ...] = ()
+
+
+REQUIRED = ("title", "intended_use", "recipe", "data", "networks", "seed", "max_loss")
+
+
+def shipped() -> list[str]:
+    """List the shipped studies.
+
+    Returns
+    -------
+    list of str
+        Names, sorted.
+
+    Examples
+    --------
+    >>> shipped()
+    ['hfo2_mnist', 'quickstart']
+    """
+    folder = resources.files(fits) / "studies"
+    return sorted(
+        p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")
+    )
+
+
+def read(name_or_path: str) -> Study:
+    """Read a study by the name of a shipped one or by path.
+
+    Parameters
+    ----------
+    name_or_path : str
+        A name from `shipped`, or the path of a TOML file.
+
+    Returns
+    -------
+    Study
+        The study, checked.
+
+    Raises
+    ------
+    ParameterError
+        If a key is unknown, missing or of the wrong type.
+    DataError
+        If the file is missing or unreadable.
+
+    Examples
+    --------
+    >>> read("quickstart").recipe
+    'stt_mram_wer'
+    """
+    if name_or_path in shipped():
+        where = f"{name_or_path}.toml"
+        text = (resources.files(fits) / "studies" / where).read_text("utf-8")
+    elif name_or_path.endswith(".toml"):
+        where = name_or_path
+        text = decode(read_bytes(where), where)
+    else:
+        known("study", name_or_path, shipped())
+    return parse(text, where)
+
+
+def parse(text: str, where: str) -> Study:
+    """Parse the text of a study file.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    where : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    Study
+        The study, checked.
+
+    Raises
+    ------
+    ParameterError
+        If a key is unknown, missing or of the wrong type.
+
+    Examples
+    --------
+    >>> parse("sede = 1", "x.toml")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.ParameterError: x.toml: unknown study key 'sede'; expected one of claims, \
+data, grid, intended_use, max_loss, networks, recipe, sampling, seed, specification, title; \
+did you mean 'seed'?
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise ParameterError(f"not TOML ({err})", where=where) from err
+    for key in raw:
+        known("study key", key, [f.name for f in fields(Study) if f.name != "name"], where=where)
+    missing = [key for key in REQUIRED if key not in raw]
+    if missing:
+        raise ParameterError(f"no key {missing[0]!r}", where=where, expected=", ".join(REQUIRED))
+    for key, kind in (("seed", int), ("networks", list), ("claims", list), ("grid", dict),
+                      ("sampling", dict), ("specification", dict), ("title", str),
+                      ("recipe", str), ("data", str), ("max_loss", float)):  # fmt: skip
+        if key in raw and (not isinstance(raw[key], kind) or isinstance(raw[key], bool)):
+            raise ParameterError(f"{key} = {raw[key]!r}", where=where, expected=kind.__name__)
+    known("recipe", raw["recipe"], fits.RECIPES, where=where)
+    in_range(f"{where}: max_loss", raw["max_loss"], "1", above=0, below=1)
+    in_range(f"{where}: seed", raw["seed"], "1", above=0, inclusive=True)
+    for key in raw.get("sampling", {}):
+        known("sampling key", key, [f.name for f in fields(Sampling)], where=where)
+    for name, limits in raw.get("specification", {}).items():
+        for key in limits:
+            known(f"limit of {name}", key, ("min", "max"), where=where)
+    return Study(
+        name=Path(where).stem,
+        **raw
+        | {
+            "networks": tuple(raw["networks"]),
+            "claims": tuple(raw.get("claims", ())),
+            "grid": {k: _axis(k, v, where) for k, v in raw.get("grid", {}).items()},
+            "sampling": Sampling(**raw.get("sampling", {})),
+        },
+    )
+
+
+def _axis(name: str, value: Any, where: str) -> Array:
+    known("axis", name, tables.AXES, where=where)
+    if isinstance(value, dict) and set(value) == {"start", "stop", "n"}:
+        axis = np.linspace(value["start"], value["stop"], int(value["n"]))
+    elif isinstance(value, list):
+        axis = np.array(value, np.float64)
+    else:
+        raise ParameterError(
+            f"axis {name} = {value!r}", where=where, expected="a list or {start, stop, n}"
+        )
+    in_range(f"{where}: {name}", axis, tables.AXES[name], above=0)
+    if len(axis) == 0 or (np.diff(axis) <= 0).any():
+        raise ParameterError(f"axis {name} does not rise", where=where, expected="rising numbers")
+    return axis
+
+
+def data_path(name: str) -> Path:
+    """Resolve the data file of a study.
+
+    Parameters
+    ----------
+    name : str
+        A shipped file name, a path, or a path that starts with ``$DEVICEPHYS_DATA/``.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        If DEVICEPHYS_DATA is needed and unset.
+
+    Examples
+    --------
+    >>> data_path("synthetic_stt_mram_wer.csv").name
+    'synthetic_stt_mram_wer.csv'
+    """
+    prefix = f"${DATA_VARIABLE}/"
+    if name.startswith(prefix):
+        return data_folder() / name.removeprefix(prefix)
+    return data.path(name) if name in data.names() else Path(name)
+
+
+def load_network(name: str) -> Network:
+    """Load a shipped network by name, or any by path.
+
+    Parameters
+    ----------
+    name : str
+        Name of a shipped network, or the path of an npz file.
+
+    Returns
+    -------
+    Network
+        The network.
+
+    Raises
+    ------
+    ParameterError, DataError
+        If there is no such network, or the file is damaged.
+
+    Examples
+    --------
+    >>> load_network("digits").name
+    'digits'
+    """
+    if name.endswith(".npz"):
+        return load(name)
+    networks = [n.removesuffix(".npz") for n in data.names() if n.endswith(".npz")]
+    return load(data.path(known("network", name, networks) + ".npz"))
+
+
+def test_set(network: Network) -> TestSet:
+    """Prepare the test images that a network's record names.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    TestSet
+        Its test images, encoded.
+
+    Raises
+    ------
+    ParameterError, DataError
+        If the images are unknown or not there.
+
+    Examples
+    --------
+    >>> len(test_set(load_network("digits")).labels)
+    500
+    """
+    images = load_images(str(network.record.get("images", "")))
+    return prepare(network, images.test_pixels, images.test_labels)
+
+
+def evaluate(
+    table: xr.Dataset, networks: tuple[str, ...], seed: int, sampling: Sampling,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> xr.Dataset:  # fmt: skip
+    """Evaluate networks along the energy-error front of a table.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        A table.
+    networks : tuple of str
+        Names or paths of networks.
+    seed : int
+        Seed of the error maps.
+    sampling : Sampling
+        When to stop drawing maps.
+    progress : callable, optional
+        Called with (evaluations done, evaluations in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        As `bnn.accuracy.along` gives.
+
+    Raises
+    ------
+    ParameterError, DataError
+        If a network or its images are not there.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md.
+    """
+    tests = {name: test_set(load_network(name)) for name in networks}
+    return along(tables.pareto(table), tests, seed, sampling, progress)
+
+
+def config(study: Study) -> dict[str, Any]:
+    """Give a study as plain JSON values, for the record.
+
+    Parameters
+    ----------
+    study : Study
+        The study.
+
+    Returns
+    -------
+    dict
+        The resolved configuration.
+
+    Examples
+    --------
+    >>> config(read("quickstart"))["seed"]
+    1
+    """
+    plain = asdict(study)
+    plain["grid"] = {k: np.asarray(v).tolist() for k, v in study.grid.items()}
+    return plain
+
+
+def run(
+    study: Study,
+    out: str | Path,
+    *,
+    force: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> tuple[FitResult, xr.Dataset, xr.Dataset]:
+    """Run a study from data to evaluated networks and write every stage into a folder.
+
+    The folder appears when all is done: an interrupted run leaves nothing behind.
+
+    Parameters
+    ----------
+    study : Study
+        What to do.
+    out : str or Path
+        The folder to make: study.json, data.nc, fit.json, table.nc, table.csv, accuracy.nc,
+        accuracy.csv, and the report (see `report.write`).
+    force : bool, optional
+        Whether an existing folder may be replaced.
+    progress : callable, optional
+        Called with (stage, done, in all).
+
+    Returns
+    -------
+    tuple
+        The fit, the table and the accuracies.
+
+    Raises
+    ------
+    OutputExistsError, ParameterError, DataError, FitError
+        As the stages.
+
+    Examples
+    --------
+    See docs/guide/quickstart.md; `devicephys run` is this function.
+    """
+    from devicephys import report  # heavy: matplotlib
+
+    recipe = fits.recipe(study.recipe)
+    path = data_path(study.data)
+    for name in study.networks:  # what is missing should be said before the work, not after
+        load_network(name)
+    with _whole_folder(out, force=force) as folder:
+        dataset = recipe.read(path)
+        rng = np.random.default_rng(study.seed)
+        fit = recipe.fit(dataset, rng, lambda k, n: progress("fit", k, n))
+        progress("table", 0, 1)
+        table = recipe.table(dataset, fit, study.grid)
+        resolved = json.dumps(config(study), sort_keys=True)
+        table.attrs |= {"config": resolved, "seed": study.seed}
+        progress("table", 1, 1)
+        results = evaluate(table, study.networks, study.seed, study.sampling,
+                           lambda k, n: progress("accuracy", k, n))  # fmt: skip
+        write_bytes(folder / "study.json", (resolved + "\n").encode())
+        netcdf.write(dataset, folder / "data.nc")
+        fit_result.write(fit, folder / "fit.json")
+        netcdf.write(table, folder / "table.nc")
+        tables.write_csv(table, folder / "table.csv")
+        netcdf.write(results, folder / "accuracy.nc")
+        tables.write_csv(results, folder / "accuracy.csv")
+        report.write(folder, lambda k, n: progress("report", k, n))
+    return fit, table, results
+
+
+@contextmanager
+def _whole_folder(out: str | Path, *, force: bool) -> Iterator[Path]:
+    """Give a scratch folder that takes the place of `out` when the block ends well."""
+    target = refuse_existing(Path(out), force=force)
+    if target.exists() and not (target / "study.json").is_file():
+        raise OutputExistsError(
+            "is there and is not the output of a study", where=str(target),
+            remedy="choose another name: --force replaces only what a study has written",
+        )  # fmt: skip
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    scratch.chmod(0o755)
+    try:
+        yield scratch
+        if target.exists():
+            old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+            os.replace(target, old / target.name)
+            os.replace(scratch, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

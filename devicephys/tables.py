@@ -1,0 +1,305 @@
+"""The hinge between devices and networks: error rates and energy over operating points.
+
+A table is an xarray Dataset. Its dimensions are the operating point (for example
+``pulse_current`` x ``pulse_width``, or ``cell`` x ``pulse_voltage``), its variables are
+
+==================  ====  ==========================================================
+ber, ber_lo/ber_hi  1     bit error rate (p01 + p10)/2 and its 95 % interval
+p01                 1     probability that a bit meant to be 0 ends up, or reads, as 1
+p10                 1     probability that a bit meant to be 1 ends up, or reads, as 0
+energy_per_bit      J     mean energy of writing one bit
+==================  ====  ==========================================================
+
+and its attributes say where the numbers come from. A table is never extrapolated.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.interpolate import RegularGridInterpolator
+
+from devicephys import __version__
+from devicephys.checks import Array, known
+from devicephys.errors import DataError, OutsideTableError, ParameterError
+from devicephys.io import netcdf
+from devicephys.io.files import write_bytes
+from devicephys.units import si
+
+SCHEMA = "devicephys-table-1"
+VARIABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "ber": ("1", "bit error rate"),
+        "ber_lo": ("1", "lower end of the 95 % interval of the bit error rate"),
+        "ber_hi": ("1", "upper end of the 95 % interval of the bit error rate"),
+        "p01": ("1", "probability that a 0 becomes 1"),
+        "p10": ("1", "probability that a 1 becomes 0"),
+        "energy_per_bit": ("J", "mean energy of writing one bit"),
+    }
+)
+AXES: Mapping[str, str] = MappingProxyType(
+    {"cell": "", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
+)
+
+
+def make(
+    axes: Mapping[str, Any], values: Mapping[str, Any], attrs: Mapping[str, Any]
+) -> xr.Dataset:
+    """Make a table, with units from the schema, and check it.
+
+    Parameters
+    ----------
+    axes : mapping of str to array_like
+        Values of each dimension, in order: numbers rising, or names [SI].
+    values : mapping of str to array_like
+        The six variables, shape of the grid [1 and J].
+    attrs : mapping
+        Provenance; anything but text and numbers is stored as JSON.
+
+    Returns
+    -------
+    xarray.Dataset
+        The table.
+
+    Raises
+    ------
+    DataError
+        If a variable is missing or impossible, or an axis is unknown or unsorted.
+
+    Examples
+    --------
+    >>> half = {name: [0.1, 0.01] for name in VARIABLES}
+    >>> table = make({"pulse_voltage": [0.8, 0.9]}, half, {"title": "example"})
+    >>> table.energy_per_bit.attrs["units"]
+    'J'
+    """
+    names = list(axes)
+    missing = [name for name in VARIABLES if name not in values]
+    if missing:
+        raise DataError(f"table without {missing[0]}", expected=", ".join(VARIABLES))
+    coords = {
+        name: (name, np.asarray(x), {"units": AXES.get(name, "1")}) for name, x in axes.items()
+    }
+    data = {
+        name: (names, np.asarray(values[name], np.float64), {"units": unit, "long_name": text})
+        for name, (unit, text) in VARIABLES.items()
+    }
+    text = {k: v if isinstance(v, str | int | float) and not isinstance(v, bool)
+            else json.dumps(v, sort_keys=True) for k, v in attrs.items()}  # fmt: skip
+    text |= {"schema": SCHEMA, "Conventions": "CF-1.11", "devicephys_version": __version__}
+    table = xr.Dataset(data, coords, dict(sorted(text.items())))
+    check(table, "table")
+    return table
+
+
+def check(table: xr.Dataset, where: str) -> None:
+    """Check a table against the schema.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        The table.
+    where : str
+        Its name, for messages.
+
+    Raises
+    ------
+    DataError
+        Naming what does not fit.
+
+    Examples
+    --------
+    >>> check(xr.Dataset(), "x.nc")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: x.nc: schema None; expected devicephys-table-1
+    """
+    if table.attrs.get("schema") != SCHEMA:
+        raise DataError(f"schema {table.attrs.get('schema')}", where=where, expected=SCHEMA)
+    for name, (unit, _) in VARIABLES.items():
+        if name not in table or table[name].attrs.get("units") != unit:
+            raise DataError(
+                f"no variable {name} [{unit}]", where=where, expected=", ".join(VARIABLES)
+            )
+        x = table[name].values
+        limit = np.inf if unit == "J" else 1.0
+        if not (np.isfinite(x) & (x >= 0) & (x <= limit)).all():
+            raise DataError(f"{name} outside [0, {limit:g}] {unit}", where=where)
+    if not ((table.ber_lo <= table.ber) & (table.ber <= table.ber_hi)).all():
+        raise DataError("ber outside [ber_lo, ber_hi]", where=where)
+    for name in table.ber.dims:
+        axis = table[name].values
+        if str(name) not in AXES:
+            raise DataError(f"unknown axis {name!r}", where=where, expected=", ".join(AXES))
+        if axis.dtype.kind == "f" and not (np.diff(axis) > 0).all():
+            raise DataError(f"axis {name} does not rise", where=where, expected="a sorted grid")
+
+
+def lookup(table: xr.Dataset, **point: float | str) -> dict[str, float]:
+    """Look up rates and energy at an operating point between the grid points.
+
+    Valid inside the grid only: log10 of the rates and of the energy are interpolated linearly in
+    each axis (next to a rate of zero the rate itself); names such as the cell are matched exactly.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        The table.
+    **point : float or str
+        One value for each dimension of the table [SI].
+
+    Returns
+    -------
+    dict of str to float
+        The six variables [1 and J].
+
+    Raises
+    ------
+    ParameterError
+        If a dimension is missing or unknown.
+    OutsideTableError
+        If the point is outside the grid.
+
+    Examples
+    --------
+    >>> values = {name: [1e-1, 1e-3] for name in VARIABLES}
+    >>> table = make({"pulse_voltage": [0.8, 1.0]}, values, {})
+    >>> round(lookup(table, pulse_voltage=0.9)["ber"], 6)
+    0.01
+    """
+    names = [str(d) for d in table.ber.dims]
+    for name in point:
+        known("axis", name, names)
+    missing = [name for name in names if name not in point]
+    if missing:
+        raise ParameterError(f"no value for axis {missing[0]}", expected=f"{', '.join(names)}")
+    for name, value in point.items():
+        _inside(table[name].values, name, value, AXES[name])
+    labels = {n: point[n] for n in names if table[n].dtype.kind not in "fi"}
+    plane = table.sel(labels)
+    axes = [n for n in names if n not in labels]
+    wide = [n for n in axes if plane.sizes[n] > 1]
+    plane = plane.squeeze([n for n in axes if n not in wide])
+    grid, at = tuple(plane[n].values for n in wide), [float(point[n]) for n in wide]
+    found = {}
+    for name in VARIABLES:
+        values = plane[name].transpose(*wide).values
+        if not wide:
+            found[name] = float(values)
+            continue
+        logs = np.log10(np.where(values > 0, values, np.nan))
+        log = float(RegularGridInterpolator(grid, logs)(at)[0])
+        # A rate of zero has no logarithm: between it and its neighbours, interpolate the rate.
+        linear = RegularGridInterpolator(grid, values)
+        found[name] = 10**log if np.isfinite(log) else float(linear(at)[0])
+    return found
+
+
+def _inside(axis: Array, name: str, value: float | str, unit: str) -> None:
+    if axis.dtype.kind not in "fi":
+        known(name, str(value), [str(a) for a in axis])
+        return
+    if not axis[0] <= float(value) <= axis[-1]:
+        raise OutsideTableError(
+            f"{name} = {si(float(value), unit)} is outside the table",
+            expected=f"{si(axis[0], unit)} to {si(axis[-1], unit)}",
+            remedy="tables are not extrapolated: make one over a wider grid",
+        )
+
+
+def pareto(table: xr.Dataset) -> xr.Dataset:
+    """Select the operating points that no other point beats in both error rate and energy.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        A table.
+
+    Returns
+    -------
+    xarray.Dataset
+        The points over the dimension ``point``, by rising energy; the axes become variables.
+        Where the table has a ``cell`` axis, each cell keeps its own points.
+
+    Examples
+    --------
+    >>> values = {name: [0.1, 0.2, 0.01] for name in VARIABLES} | {"energy_per_bit": [1, 2, 3]}
+    >>> table = make({"pulse_voltage": [0.8, 0.9, 1.0]}, values, {})
+    >>> pareto(table).pulse_voltage.values.tolist()
+    [0.8, 1.0]
+    """
+    if "cell" in table.dims:
+        fronts = [pareto(table.sel(cell=name)) for name in table.cell.values]
+        return xr.concat(fronts, "point", data_vars="all", coords="different", compat="equals",
+                         join="outer", combine_attrs="override")  # fmt: skip
+    flat = table.stack(point=table.ber.dims).reset_index("point").reset_coords()
+    order = np.lexsort((flat.ber.values, flat.energy_per_bit.values))
+    ber = flat.ber.values[order]
+    best_before = np.r_[np.inf, np.minimum.accumulate(ber)[:-1]]
+    return flat.isel(point=order[ber < best_before])
+
+
+def read(path: str | Path) -> xr.Dataset:
+    """Read a table from a netCDF file and check it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    xarray.Dataset
+        The table.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or not a table.
+
+    Examples
+    --------
+    >>> read("missing.nc")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: missing.nc: no such file; check the path
+    """
+    table = netcdf.read(path)
+    check(table, str(path))
+    return table
+
+
+def write_csv(table: xr.Dataset, path: str | Path, *, force: bool = False) -> None:
+    """Write a table, or points of one, as CSV with the units in the column names.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        Any dataset whose variables carry ``units``.
+    path : str or Path
+        The file.
+    force : bool, optional
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputExistsError, DataError
+        If the file exists or its folder does not.
+
+    Examples
+    --------
+    >>> write_csv(xr.Dataset({"ber": ("point", [0.1])}), "no/such/folder/x.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: no/such/folder: no such folder; create it first
+    """
+    frame = table.to_dataframe().reset_index()
+    units = {name: table[name].attrs.get("units", "1") for name in table.variables}
+    suffix = {"1": "", "": "", "Ohm": "_ohm"}
+    names = {n: f"{n}{suffix.get(u, '_' + u)}" for n, u in units.items()}
+    frame = frame.drop(columns=["point"], errors="ignore").rename(columns=names)
+    write_bytes(path, frame.to_csv(index=False, float_format="%.10g").encode(), force=force)

@@ -1,0 +1,116 @@
+"""Staircase RESET ramps of HfO2 1T1R cells: states, onset, variance, and the read-error table.
+
+Nothing is fitted: the table counts what was measured. LRS is the resistance before the first
+pulse of a ramp, HRS the resistance after the pulse at a voltage. A ramp that has ended below a
+voltage gives no sample there (above 1.2 V in the data this was written for: up to 3 % of ramps).
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from scipy import stats as scipy_stats
+
+from devicephys import __version__, tables
+from devicephys.checks import Array
+from devicephys.errors import DataError
+from devicephys.fitting.result import Estimate, FitResult
+from devicephys.io import staircase
+from devicephys.rram.cell import CELLS, pulse_energy, read_error
+from devicephys.rram.ramp import Variance, onset_voltage, split_variance
+from devicephys.stats import LEVEL
+
+NAME = "hfo2_staircase"
+LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many ramps have ended
+
+
+def read(path: str | Path) -> xr.Dataset:
+    """Read the headerless table of ramps."""
+    return staircase.read(path)
+
+
+def fit(
+    dataset: xr.Dataset, rng: np.random.Generator, progress: Callable[[int, int], None]
+) -> FitResult:
+    """Describe LRS and onset voltage with their variance between and within devices."""
+    r = staircase.ramps(dataset)
+    lrs = split_variance(np.log(r.lrs), r.device)
+    onset_v = onset_voltage(r)
+    onset = split_variance(onset_v, r.device)
+    estimates = (
+        _estimate("r_lrs", lrs, np.exp, "Ohm", r"R_{LRS}", lrs.between),
+        _estimate("onset_voltage", onset, lambda v: v, "V", r"V_{on}", onset.between / onset.mean),
+    )
+    progress(1, 1)
+    return FitResult(
+        recipe=NAME,
+        version=__version__,
+        estimates=estimates,
+        covariance=(),
+        data={
+            "source": dataset.attrs["source"],
+            "sha256": dataset.attrs["sha256"],
+            "synthetic": False,
+            "devices": lrs.n_devices,
+            "ramps": len(r.lrs),
+            "pulses": int(dataset.sizes["point"]),
+            "pulse_width_s": float(dataset.pulse_width.values[0]),
+            "ramps_without_reset": int(np.isnan(onset_v).sum()),
+        },
+        notes=(
+            f"ln R_LRS: sigma between devices {lrs.between:.4f}, within {lrs.within:.4f}",
+            f"onset: sigma between devices {onset.between:.3f} V, within {onset.within:.3f} V",
+        ),
+    )
+
+
+def _estimate(
+    name: str, v: Variance, back: Callable[[float], float], unit: str, symbol: str, spread: float
+) -> Estimate:
+    half = scipy_stats.t.ppf(0.5 + LEVEL / 2, v.n_devices - 1) * v.stderr
+    value = float(back(v.mean))
+    stderr = (float(back(v.mean + v.stderr)) - float(back(v.mean - v.stderr))) / 2
+    low, high = float(back(v.mean - half)), float(back(v.mean + half))
+    return Estimate(name, value, stderr, low, high, unit, symbol, spread)
+
+
+def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
+    """Count 1T1R and 2T2R read errors at every voltage; energy of the last RESET pulse."""
+    r = staircase.ramps(dataset)
+    default = r.voltage[(r.voltage > LOWEST - 1e-6) & (r.voltage < HIGHEST + 1e-6)]
+    voltages = grid.get("pulse_voltage", default)
+    rows = []
+    for voltage in voltages:
+        column = int(np.abs(r.voltage - voltage).argmin())
+        if abs(r.voltage[column] - voltage) > 1e-6:
+            raise DataError(
+                f"no pulse at {voltage:g} V", where=dataset.attrs["source"],
+                expected=f"a measured voltage, nearest {r.voltage[column]:g} V",
+            )  # fmt: skip
+        there = ~np.isnan(r.after[:, column])
+        if not there.all():
+            warnings.warn(
+                f"{voltage:g} V: {(~there).sum()} of {there.size} ramps had ended", stacklevel=2
+            )
+        hrs, hrs_device = r.after[there, column], r.device[there]
+        rows.append([read_error(cell, r.lrs, hrs, r.device, hrs_device) for cell in CELLS])
+    errors = {
+        name: np.array([[getattr(e, name) for e in row] for row in rows]).T
+        for name in ("ber", "ber_lo", "ber_hi", "p01", "p10")
+    }
+    width = float(dataset.pulse_width.values[0])
+    energy = pulse_energy(np.asarray(voltages), np.median(r.lrs), width)
+    return tables.make(
+        {"cell": np.array(CELLS), "pulse_voltage": np.asarray(voltages)},
+        errors | {"energy_per_bit": np.tile(energy, (len(CELLS), 1))},
+        {
+            "title": "HfO2 staircase RESET: read error and energy of the last pulse",
+            "source": f"recipe {NAME}: counts of measured ramps, intervals clustered by device",
+            "input_files": {dataset.attrs["source"]: dataset.attrs["sha256"]},
+            "bit": "1 is LRS; energy V^2 t_p/R_LRS of one RESET pulse; SET not included",
+            "pulse_width_s": width,
+            "synthetic": 0,
+        },
+    )

@@ -1,0 +1,86 @@
+"""Claims that the package makes, each with the run that shows whether it holds.
+
+A claim is a module with ``CLAIM`` (one sentence), ``REFERENCE`` (where the asked values come
+from), ``LIMIT`` (the accepted deviation and its reason) and ``run()``, which gives figures.
+"""
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from devicephys.checks import known
+
+CLAIMS = ("fokker_planck_reference", "hfo2_table", "mnist_accuracy", "round_trip")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured number beside the asked one.
+
+    Attributes
+    ----------
+    name, unit : str
+        What was measured, and its unit.
+    value : float
+        The measured number [`unit`].
+    asked : str
+        What was asked of it.
+    holds : bool or None
+        Whether it holds; None where it could not be established (missing data).
+    """
+
+    name: str
+    value: float
+    unit: str
+    asked: str
+    holds: bool | None
+
+
+def claim(name: str) -> ModuleType:
+    """Load a claim by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `CLAIMS`.
+
+    Returns
+    -------
+    module
+        The claim.
+
+    Raises
+    ------
+    ParameterError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> claim("fokker_planck_reference").CLAIM
+    'The Fokker-Planck solver reproduces an independent solver.'
+    """
+    known("claim", name, CLAIMS)
+    return importlib.import_module(f"devicephys.validation.{name}")
+
+
+def not_established(name: str, why: str) -> Figure:
+    """Give the figure of a claim that cannot be checked here.
+
+    Parameters
+    ----------
+    name : str
+        The claim.
+    why : str
+        What is missing.
+
+    Returns
+    -------
+    Figure
+        A figure that neither holds nor fails.
+
+    Examples
+    --------
+    >>> not_established("hfo2_table", "DEVICEPHYS_DATA is not set").holds is None
+    True
+    """
+    return Figure(name, float("nan"), "1", why, None)
