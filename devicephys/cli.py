@@ -5,7 +5,6 @@ did not converge, 6 a validation claim failed, 130 interrupted. Heavy packages a
 the verbs, so that --help is quick.
 """
 
-import json
 import os
 import sys
 import warnings
@@ -38,12 +37,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar.")]
 
 
+class _InterruptedError(DevicephysError):
+    """Ctrl-C during work that writes its output at the end."""
+
+    exit_code = 130
+
+
 @contextmanager
 def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress on standard error, only on a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda stage, done, total: None
-        return
+    """Show progress on standard error, only on a terminal; turn Ctrl-C into one clear line."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -53,15 +55,19 @@ def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
+    shown = not quiet and sys.stderr.isatty()
+    try:
+        with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
+            tasks: dict[str, Any] = {}
 
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+            def update(stage: str, done: int, total: int) -> None:
+                if stage not in tasks:
+                    tasks[stage] = bars.add_task(stage, total=total)
+                bars.update(tasks[stage], completed=done)
 
-        yield update
+            yield update
+    except KeyboardInterrupt as stop:
+        raise _InterruptedError("interrupted; nothing partial was written") from stop
 
 
 @app.command()
@@ -197,7 +203,7 @@ def evaluate(
     refuse_existing(out, force=force)
     with _bar(quiet) as progress:
         results = study.evaluate(
-            tables.read(source), tuple(network), seed, Sampling(half_width),
+            tables.read(source), tuple(network), seed, Sampling(half_width), max_loss,
             lambda k, n: progress("accuracy", k, n),
         )  # fmt: skip
     answers = least_energy(results, max_loss)
@@ -256,17 +262,9 @@ def validate(
     for name in claims or validation.CLAIMS:
         for figure in validation.claim(name).run():
             failed += figure.holds is False
-            typer.echo(_line(figure, as_json, claim=name))
+            typer.echo(validation.figure_line(figure, as_json=as_json, claim=name))
     if failed:
         raise typer.Exit(6)
-
-
-def _line(figure: Any, as_json: bool, **extra: str) -> str:
-    if as_json:
-        value = figure.value if figure.value == figure.value else None
-        return json.dumps(extra | vars(figure) | {"value": value})
-    verdict = "no data" if figure.holds is None else "holds" if figure.holds else "FAILS"
-    return f"{verdict:8} {figure.name}: {figure.value:.6g} {figure.unit}, asked {figure.asked}"
 
 
 @data_app.command("list")
@@ -374,9 +372,6 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         typer.echo(f"devicephys: {' '.join(str(err).split())}", err=True)
         sys.exit(err.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("devicephys: interrupted; nothing partial was written", err=True)
-        sys.exit(130)
     except Exception as err:
         if "--debug" in words:
             raise

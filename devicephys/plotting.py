@@ -183,7 +183,7 @@ def ramps_figure(voltage: Array, lrs: Array, after: Array) -> Figure:
         right.set_xscale("log")
         right.set_xlabel("resistance [kOhm]")
         right.set_ylabel("normal quantile of the share of ramps [1]")
-        right.legend(loc="upper left", markerscale=3)
+        right.legend(loc="lower right", markerscale=3)
     return figure
 
 
@@ -290,6 +290,7 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
                 right.text(
                     rate, 0.03, f"arXiv {text}", rotation=90, fontsize=7.5, color="#555555",
                     ha="right", va="bottom", transform=right.get_xaxis_transform(),
+                    bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8},
                 )  # fmt: skip
         if synthetic:
             left.set_title("synthetic data", fontsize=10)

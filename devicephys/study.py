@@ -293,7 +293,7 @@ def test_set(network: Network) -> TestSet:
 
 
 def evaluate(
-    table: xr.Dataset, networks: tuple[str, ...], seed: int, sampling: Sampling,
+    table: xr.Dataset, networks: tuple[str, ...], seed: int, sampling: Sampling, max_loss: float,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> xr.Dataset:  # fmt: skip
     """Evaluate networks along the energy-error front of a table.
@@ -308,6 +308,8 @@ def evaluate(
         Seed of the error maps.
     sampling : Sampling
         When to stop drawing maps.
+    max_loss : float
+        Accepted loss of accuracy [1].
     progress : callable, optional
         Called with (evaluations done, evaluations in all).
 
@@ -326,7 +328,7 @@ def evaluate(
     See docs/guide/quickstart.md.
     """
     tests = {name: test_set(load_network(name)) for name in networks}
-    return along(tables.pareto(table), tests, seed, sampling, progress)
+    return along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
 
 
 def config(study: Study) -> dict[str, Any]:
@@ -404,7 +406,7 @@ def run(
         resolved = json.dumps(config(study), sort_keys=True)
         table.attrs |= {"config": resolved, "seed": study.seed}
         progress("table", 1, 1)
-        results = evaluate(table, study.networks, study.seed, study.sampling,
+        results = evaluate(table, study.networks, study.seed, study.sampling, study.max_loss,
                            lambda k, n: progress("accuracy", k, n))  # fmt: skip
         write_bytes(folder / "study.json", (resolved + "\n").encode())
         netcdf.write(dataset, folder / "data.nc")

@@ -54,9 +54,9 @@ def make(
     Parameters
     ----------
     axes : mapping of str to array_like
-        Values of each dimension, in order: numbers rising, or names [SI].
+        Values of each dimension, in order: numbers rising, or names; shape (n,) each [SI].
     values : mapping of str to array_like
-        The six variables, shape of the grid [1 and J].
+        The six variables, shape of the grid in the order of `axes` [1 and J].
     attrs : mapping
         Provenance; anything but text and numbers is stored as JSON.
 

@@ -64,7 +64,7 @@ def prefix_of(value: float) -> tuple[int, str]:
     Returns
     -------
     tuple of int and str
-        Power of ten and prefix; micro is written "u".
+        Power of ten, and prefix with micro written as "u" [1].
 
     Examples
     --------

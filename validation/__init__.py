@@ -5,6 +5,8 @@ from), ``LIMIT`` (the accepted deviation and its reason) and ``run()``, which gi
 """
 
 import importlib
+import json
+import math
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -84,3 +86,33 @@ def not_established(name: str, why: str) -> Figure:
     True
     """
     return Figure(name, float("nan"), "1", why, None)
+
+
+def figure_line(figure: Figure, *, as_json: bool, **extra: str) -> str:
+    """Write a figure as one line of text or JSON.
+
+    Parameters
+    ----------
+    figure : Figure
+        The figure.
+    as_json : bool
+        Whether to write JSON.
+    **extra : str
+        More keys of the JSON object.
+
+    Returns
+    -------
+    str
+        The line; a value that is not finite is null in JSON.
+
+    Examples
+    --------
+    >>> figure_line(Figure("error", 1e-6, "1", "<= 1e-5", True), as_json=False)
+    'holds     error: 1e-06, asked <= 1e-5'
+    """
+    if as_json:
+        value = figure.value if math.isfinite(figure.value) else None
+        return json.dumps(extra | vars(figure) | {"value": value})
+    verdict = {None: "-", True: "holds", False: "FAILS"}[figure.holds]
+    unit = "" if figure.unit == "1" else f" {figure.unit}"
+    return f"{verdict:8}  {figure.name}: {figure.value:.6g}{unit}, asked {figure.asked}"

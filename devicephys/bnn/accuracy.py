@@ -209,6 +209,7 @@ def along(
     tests: dict[str, TestSet],
     seed: int,
     sampling: Sampling,
+    max_loss: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> xr.Dataset:
     """Evaluate networks at every operating point of a table's front.
@@ -223,6 +224,8 @@ def along(
         Seed of the error maps.
     sampling : Sampling
         When to stop drawing maps.
+    max_loss : float, optional
+        Loss beyond which no bound is wanted: a point that exceeds it gets no second evaluation [1].
     progress : callable, optional
         Called with (evaluations done, evaluations in all).
 
@@ -231,7 +234,8 @@ def along(
     xarray.Dataset
         Over ``point`` (every network at every operating point): the operating point, its rates
         and energy, ``network``, ``accuracy`` and ``loss`` with intervals, ``n_maps``, and
-        ``loss_bound``: the upper end of the loss at the upper end of the error rate.
+        ``loss_bound``: the upper end of the loss at the upper end of the error rate, NaN where the
+        loss exceeds `max_loss` already at the error rate itself.
 
     Examples
     --------
@@ -244,21 +248,18 @@ def along(
         for k in range(points.sizes["point"]):
             at = {n: points[n].values[k] for n in names}
             p01, p10 = float(at["p01"]), float(at["p10"])
-            worse = float(at["ber_hi"]) / max(float(at["ber"]), 1e-300)
             nominal = accuracy(test, p01, p10, seed, sampling)
-            if worse * max(p01, p10) > max(p01, p10):
-                bound = accuracy(
-                    test, *_scaled(p01, p10, worse, float(at["ber_hi"])), seed, sampling
-                )
-            else:
-                bound = nominal
+            bound = np.nan
+            if nominal.loss_high <= max_loss:
+                worse = _at_upper_end(p01, p10, float(at["ber"]), float(at["ber_hi"]))
+                bound = max(accuracy(test, *worse, seed, sampling).loss_high, nominal.loss_high)
             rows.append(
                 {
                     "network": name, **at,
                     "accuracy": nominal.accuracy, "accuracy_lo": nominal.low,
                     "accuracy_hi": nominal.high, "loss": nominal.loss,
                     "loss_lo": nominal.loss_low, "loss_hi": nominal.loss_high,
-                    "loss_bound": max(bound.loss_high, nominal.loss_high),
+                    "loss_bound": bound,
                     "n_maps": nominal.n_maps, "reached": int(nominal.reached),
                 }
             )  # fmt: skip
@@ -271,11 +272,11 @@ def along(
     )
 
 
-def _scaled(p01: float, p10: float, factor: float, ber_hi: float) -> tuple[float, float]:
-    """Rates at the upper end of the bit error rate; both equal to it where none was counted."""
-    if p01 == 0 and p10 == 0:
+def _at_upper_end(p01: float, p10: float, ber: float, ber_hi: float) -> tuple[float, float]:
+    """Rates at the upper end of the bit error rate; both equal to it where no error was counted."""
+    if ber == 0:
         return ber_hi, ber_hi
-    return min(p01 * factor, 1.0), min(p10 * factor, 1.0)
+    return min(p01 * ber_hi / ber, 1.0), min(p10 * ber_hi / ber, 1.0)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def flip_weights(network: Network, p01: float, p10: float, rng: np.random.Genera
     Returns
     -------
     list of ndarray of float32
-        Weights of -1 and +1, one (n_out, n_in) matrix a layer [1].
+        Weights of -1 and +1, a matrix of shape (n_out, n_in) for each layer [1].
 
     Raises
     ------

@@ -110,7 +110,7 @@ def predict(network: Network, inputs: Signs, weights: Sequence[Signs] | None = N
     inputs : ndarray of float32
         Encoded images of -1 and +1, shape (n_images, n_inputs) [1].
     weights : sequence of ndarray of float32, optional
-        Weights to use instead of the network's, one (n_out, n_in) matrix a layer [1].
+        Weights to use instead of the network's, each of shape (n_out, n_in) [1].
 
     Returns
     -------

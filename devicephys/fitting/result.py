@@ -92,6 +92,8 @@ class FitResult:
         Degrees of freedom of the total deviance [1].
     data : mapping
         Data summary: source, sha256, synthetic, devices, points, trials and so on.
+    notes : tuple of str
+        Sentences for the report.
     """
 
     recipe: str

@@ -443,14 +443,12 @@ def spread(result: FitResult) -> Spread:
     >>> from devicephys.fitting.result import Estimate
     >>> e = [Estimate(n, 1, 0, 1, 1, "", "", s) for n, s in
     ...      [("delta", 0.03), ("i_c0_p_ap", 0.01), ("i_c0_ap_p", 0.01), ("t_d", 0.0)]]
-    >>> spread(FitResult("none", "0", tuple(e), (), {})).i_c0
+    >>> spread(FitResult("none", "0", tuple(e), (), {})).sigma_i_c0
     0.01
     """
     sigma = {e.name: 0.0 if np.isnan(e.spread) else e.spread for e in result.estimates}
     i_c0 = [v for k, v in sigma.items() if k.startswith("i_c0")]
-    return Spread(
-        delta=sigma["delta"], i_c0=float(np.sqrt(np.mean(np.square(i_c0)))), t_d=sigma["t_d"]
-    )
+    return Spread(sigma["delta"], float(np.sqrt(np.mean(np.square(i_c0)))), sigma["t_d"])
 
 
 @dataclass(frozen=True)
@@ -506,7 +504,11 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
         dataset.pulse_width.values.min(), 1.25 * dataset.pulse_width.values.max(), n_widths
     )
     sigma = spread(result)
-    shifts = {"i": (-step, sigma.i_c0), "delta": (step, sigma.delta), "tau": (-step, sigma.t_d)}
+    shifts = {
+        "i": (-step, sigma.sigma_i_c0),
+        "delta": (step, sigma.sigma_delta),
+        "tau": (-step, sigma.sigma_t_d),
+    }
     found = []
     for direction in DIRECTIONS:
         currents = np.unique(dataset.pulse_current.values[dataset.direction.values == direction])

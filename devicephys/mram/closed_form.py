@@ -7,8 +7,9 @@ x > 1, precessional   WER = 1 - exp(-C Delta (i-1)/(i e^{2(i-1)tau} - 1)),
 x < 1, thermal        WER = exp(-k tau),
                       k = sqrt(Delta/pi) (1-x^2)(1-x) e^{-Delta (1-x)^2}
 
-The first is the deterministic flow from the Boltzmann law of the initial angle: at Delta = 60 it
-is within a factor of 1.3 of the exact result for 2 <= i <= 5, and worse towards i = 1. The
+The first joins linear growth near the pole, from the Boltzmann law and with thermal noise, to the
+deterministic flow beyond (which gives C): at Delta = 60 it is within a factor of 1.3 of the exact
+result for 2 <= i <= 5 and tau <= 20, and worse towards i = 1. The
 second is Kramers' rate: 0.8 to 1 of the exact rate for 0.3 <= x <= 0.7, Delta = 40 to 60.
 """
 

@@ -230,7 +230,7 @@ def mtj_from_stack(stack: Stack) -> MTJ:
     )
 
 
-def parallel_fraction_resistance(cos_theta: ArrayLike, r_p: float, tmr: float) -> Array:
+def angular_resistance(cos_theta: ArrayLike, r_p: float, tmr: float) -> Array:
     """Compute the resistance at an angle between the layers (cosine law in conductance).
 
     Parameters
@@ -258,7 +258,7 @@ def parallel_fraction_resistance(cos_theta: ArrayLike, r_p: float, tmr: float) -
 
     Examples
     --------
-    >>> parallel_fraction_resistance([1, -1], 5e3, 1.2).tolist()
+    >>> angular_resistance([1, -1], 5e3, 1.2).tolist()
     [5000.0, 11000.0]
     """
     cos_theta = in_range("cos_theta", cos_theta, "1", above=-1, below=1, inclusive=True)

@@ -11,7 +11,7 @@ from devicephys.mram import fokker_planck
 from devicephys.mram.write import reduced
 from devicephys.parameters import MTJ, Direction, check_record, parameter
 
-NODES = {"i_c0": 9, "delta": 3, "t_d": 3}  # WER is steep in I_c0 alone
+NODES = {"sigma_i_c0": 9, "sigma_delta": 3, "sigma_t_d": 3}  # WER is steep in I_c0 alone
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Spread:
 
     Attributes
     ----------
-    delta, i_c0, t_d : float
+    sigma_delta, sigma_i_c0, sigma_t_d : float
         Standard deviations of ln Delta, ln I_c0 and ln t_D from device to device [1].
     """
 
-    delta: float = parameter("1", r"\sigma_{\ln\Delta}", above=-1e-300, below=1.0)
-    i_c0: float = parameter("1", r"\sigma_{\ln I_{c0}}", above=-1e-300, below=1.0)
-    t_d: float = parameter("1", r"\sigma_{\ln t_D}", above=-1e-300, below=1.0, default=0.0)
+    sigma_delta: float = parameter("1", r"\sigma_{\ln\Delta}", above=-1e-300, below=1.0)
+    sigma_i_c0: float = parameter("1", r"\sigma_{\ln I_{c0}}", above=-1e-300, below=1.0)
+    sigma_t_d: float = parameter("1", r"\sigma_{\ln t_D}", above=-1e-300, below=1.0, default=0.0)
 
     def __post_init__(self) -> None:
         check_record(self)

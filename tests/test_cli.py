@@ -1,0 +1,203 @@
+"""The command line as a user meets it: verbs, exit codes, one clear line, no partial output."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from devicephys import cli, data
+from devicephys.io import tidy_csv
+
+SHIPPED = str(data.path("synthetic_stt_mram_wer.csv"))
+TABLE = ["stt_mram_wer", SHIPPED]
+HEADER = "device,direction,pulse_current_A,pulse_width_s,temperature_K,n_trials,n_errors\n"
+ROW = "a,P->AP,5e-5,5e-9,300,100,7\n"
+
+
+def call(capsys, *arguments):
+    """Run the command line in this process; give exit code, standard output and error."""
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return left.value.code or 0, out, err
+
+
+def test_verbs_make_a_table_and_an_accuracy_step_by_step(capsys, tmp_path):
+    fit, table, accuracy = (tmp_path / n for n in ("fit.json", "table.nc", "accuracy.csv"))
+    counts = tidy_csv.read(SHIPPED)
+    few = counts.isel(point=np.isin(counts.device.values, ["synthetic-1", "synthetic-2"]))
+    source = tmp_path / "synthetic.csv"
+    tidy_csv.write(few, source)
+    code, out, err = call(capsys, "fit", "stt_mram_wer", source, "-o", fit)
+    assert (code, err) == (0, "")
+    assert "delta" in out
+    grid = ["--grid", "pulse_current=60e-6:68e-6:2", "--grid", "pulse_width=4e-9:9e-9:3"]
+    code, out, err = call(capsys, "table", "stt_mram_wer", source, "--fit", fit, *grid, "-o", table)
+    assert (code, err) == (0, "")
+    code, out, err = call(capsys, "evaluate", table, "--network", "digits", "-o", accuracy)
+    assert (code, err) == (0, "")
+    assert out.startswith("digits: write at")
+    header = accuracy.read_text().splitlines()[0]
+    assert "energy_per_bit_J" in header
+    assert "pulse_width_s" in header
+    code, out, _ = call(capsys, "data", "check", table)
+    assert (code, "table over" in out) == (0, True)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["accuracy.csv", "fit.json", "synthetic.csv", "table.nc"]
+
+
+def test_doctor_list_version_and_help(capsys):
+    assert call(capsys, "--version")[1].strip() == "0.1.0"
+    assert "quickstart" in call(capsys, "data", "list")[1]
+    assert "DEVICEPHYS_DATA" in call(capsys, "doctor")[1]
+    code, out, _ = call(capsys, "--help")
+    assert code == 0
+    for verb in (
+        "fit",
+        "table",
+        "evaluate",
+        "report",
+        "run",
+        "data",
+        "doctor",
+        "validate",
+        "train",
+    ):
+        assert verb in out
+
+
+def test_validate_prints_one_json_object_a_figure(capsys):
+    code, out, _ = call(capsys, "validate", "fokker_planck_reference", "--json")
+    figures = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert len(figures) == 9
+    assert set(figures[0]) == {"claim", "name", "value", "unit", "asked", "holds"}
+
+
+def test_a_failing_claim_exits_with_6(capsys, monkeypatch):
+    from devicephys.validation import Figure, fokker_planck_reference
+
+    monkeypatch.setattr(
+        fokker_planck_reference, "run", lambda: [Figure("x", 2.0, "1", "<= 1", False)]
+    )
+    code, out, _ = call(capsys, "validate", "fokker_planck_reference")
+    assert code == 6
+    assert out.startswith("FAILS")
+
+
+BAD_FILES = {
+    "empty file": (b"", "empty file"),
+    "only a header": (HEADER.encode(), "no data rows"),
+    "wrong columns": (b"a,b\n1,2\n", "unknown column 'a'"),
+    "misspelt column": (HEADER.replace("n_errors", "n_error").encode(), "did you mean 'n_errors'"),
+    "errors above trials": ((HEADER + ROW.replace(",7", ",700")).encode(), "2:n_errors"),
+    "NaN": ((HEADER + ROW.replace("5e-9", "nan")).encode(), "2:pulse_width_s"),
+    "not UTF-8": (HEADER.encode() + b"\xff\xfe\n", "not UTF-8"),
+    "decimal comma": ((HEADER + ROW.replace("5e-9", "0,5")).encode(), "separator"),
+    "no resistance": ((HEADER + ROW).encode(), "metadata r_p_ohm"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_data_is_one_line_exit_3_and_no_output(capsys, tmp_path, content, message):
+    source, out = tmp_path / "bad.csv", tmp_path / "fit.json"
+    source.write_bytes(content)
+    code, stdout, err = call(capsys, "fit", "stt_mram_wer", source, "-o", out)
+    assert code == 3
+    assert stdout == ""
+    assert err.count("\n") == 1
+    assert "bad.csv" in err
+    assert message in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["fit", "stt_mram_wer", "missing.csv", "-o", "x.json"], 3, "missing.csv: no such file"),
+        (["fit", "nope", SHIPPED, "-o", "x.json"], 2, "unknown recipe 'nope'"),
+        (["run", "nope", "-o", "x"], 2, "unknown study 'nope'"),
+        (
+            ["table", "stt_mram_wer", SHIPPED, "--grid", "pulse_width=1", "-o", "x.nc"],
+            2,
+            "START:STOP:N",
+        ),
+        (["evaluate", "missing.nc", "-o", "x.csv"], 3, "missing.nc: no such file"),
+        (["report", "missing"], 3, "study.json: no such file"),
+        (["validate", "nope"], 2, "unknown claim 'nope'"),
+        (["data", "check", "x.txt"], 3, "unknown file type '.txt'"),
+        (["train", "nope", "-o", "x.npz"], 2, "unknown network 'nope'"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_documented_exit_code(
+    capsys, tmp_path, monkeypatch, arguments, code, message
+):
+    monkeypatch.chdir(tmp_path)
+    found, out, err = call(capsys, *arguments)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert err.startswith("devicephys: ")
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_truncated_table_and_hostile_network(capsys, tmp_path):
+    table = tmp_path / "table.nc"
+    table.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    code, _, err = call(capsys, "evaluate", table, "-o", tmp_path / "a.csv")
+    assert (code, "not a readable netCDF file" in err) == (3, True)
+    hostile = tmp_path / "hostile.npz"
+    np.savez(hostile, header=np.array([{"a": 1}], dtype=object))
+    code, _, err = call(capsys, "data", "check", hostile)
+    assert (code, "allow_pickle=False" in err) == (3, True)
+
+
+def test_existing_output_exits_with_4_before_any_work(capsys, tmp_path):
+    out = tmp_path / "fit.json"
+    out.write_text("mine")
+    code, _, err = call(capsys, "fit", "stt_mram_wer", "missing.csv", "-o", out)
+    assert (code, "--force" in err, out.read_text()) == (4, True, "mine")
+
+
+def test_an_internal_error_is_one_line_without_debug_and_a_traceback_with_it(capsys, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("broken\nin two lines")
+
+    monkeypatch.setattr(cli, "app", broken)
+    code, _, err = call(capsys, "doctor")
+    assert (code, err.count("\n")) == (1, 1)
+    with pytest.raises(RuntimeError):
+        cli.main(["--debug", "doctor"])
+
+
+def test_interrupting_a_run_exits_with_130_and_leaves_nothing(tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "devicephys", "run", "quickstart", "-o", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "interrupted" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_does_not_load_heavy_packages():
+    code = (
+        "import sys; sys.argv = ['devicephys', '--help']\n"
+        "from devicephys.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'scipy', 'xarray', 'lmfit', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ)
+    )

@@ -1,0 +1,142 @@
+"""The fit of error counts: recovery, invariance, refusals; coverage is the slow evidence."""
+
+import json
+
+import numpy as np
+import pytest
+from devicephys.fits import stt_mram_wer, synthetic_stt_mram
+from devicephys.validation import round_trip
+
+from devicephys import data
+from devicephys.errors import DataError, FitError
+from devicephys.fitting import result as fit_result
+from devicephys.fitting import wer
+from devicephys.io import tidy_csv
+
+NAMES = ("delta", "i_c0_p_ap", "i_c0_ap_p", "t_d")
+
+
+@pytest.fixture(scope="module")
+def counts():
+    return tidy_csv.read(data.path("synthetic_stt_mram_wer.csv"))
+
+
+@pytest.fixture(scope="module")
+def fitted(counts):
+    return stt_mram_wer.fit(counts, np.random.default_rng(1), lambda done, total: None)
+
+
+def only(dataset, *devices):
+    return dataset.isel(point=np.flatnonzero(np.isin(dataset.device.values, devices)))
+
+
+def test_recovers_the_parameters_the_counts_were_made_with(fitted):
+    for name in NAMES:
+        truth = fitted.data["truth"][f"truth_{name}"]
+        estimate = fitted[name]
+        assert estimate.low < truth < estimate.high
+        assert estimate.value == pytest.approx(truth, rel=0.05)
+    assert fitted["i_c0_p_ap"].spread == pytest.approx(0.01, rel=0.6)  # 8 devices: sigma 27 %
+    assert fitted["t_d"].spread < 0.002  # all devices share t_D
+
+
+def test_explains_the_counts_and_reports_no_bound(fitted):
+    assert fitted.p_value > 0.001  # false alarm 0.1 %, seed fixed
+    assert [d.at_bound for d in fitted.devices] == [()] * 8
+    assert fitted.dof == 832 - 8 * 4
+
+
+def test_result_survives_json(fitted, tmp_path):
+    fit_result.write(fitted, tmp_path / "fit.json")
+    again = fit_result.read(tmp_path / "fit.json")
+    assert fit_result.to_json(again) == fit_result.to_json(fitted)
+    assert wer.junction(again) == wer.junction(fitted)
+
+
+def test_one_device_has_a_likelihood_interval_and_no_spread(counts, fitted):
+    single = stt_mram_wer.fit(
+        only(counts, "synthetic-2"), np.random.default_rng(1), lambda done, total: None
+    )
+    device = fitted.devices[1]
+    assert single["delta"].value == pytest.approx(device.values["delta"], rel=1e-6)
+    assert single["delta"].stderr == pytest.approx(device.stderrs["delta"], rel=1e-3)
+    assert np.isnan(single["delta"].spread)
+    assert wer.spread(single).sigma_i_c0 == 0.0
+
+
+def test_order_of_rows_and_scale_of_time_do_not_matter(counts):
+    one = only(counts, "synthetic-3")
+    shuffled = one.isel(point=np.random.default_rng(0).permutation(one.sizes["point"]))
+    shuffled["pulse_width"] = shuffled.pulse_width * 10
+    fits = [
+        stt_mram_wer.fit(x, np.random.default_rng(1), lambda done, total: None)
+        for x in (one, shuffled)
+    ]
+    assert fits[1]["delta"].value == pytest.approx(fits[0]["delta"].value, rel=1e-4)
+    assert fits[1]["t_d"].value == pytest.approx(10 * fits[0]["t_d"].value, rel=1e-4)
+
+
+def test_counts_no_macrospin_explains_are_flagged(counts):
+    one = only(counts, "synthetic-4").copy(deep=True)
+    plateau = one.n_errors.values < 2000
+    one["n_errors"].values[plateau] = 2000  # an error floor of 0.2 %
+    bad = stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+    assert bad.p_value < 0.001
+    assert bad.deviance / bad.dof > 10
+
+
+def test_fit_refuses_what_cannot_work_and_says_what_to_measure(counts):
+    def fit(dataset):
+        return stt_mram_wer.fit(dataset, np.random.default_rng(1), lambda done, total: None)
+
+    one = only(counts, "synthetic-1")
+    with pytest.raises(DataError, match=r"has 3 points.*more than the 3 parameters.*more widths"):
+        fit(one.isel(point=[3, 5, 7]))
+    silent = one.copy(deep=True)
+    silent["n_errors"].values[:] = 0
+    with pytest.raises(FitError, match=r"every pulse worked.*between 1e-4 and 0.9"):
+        fit(silent)
+    hot = counts.copy(deep=True)
+    hot["temperature"].values[::2] = 350.0
+    with pytest.raises(DataError, match="one temperature a fit"):
+        fit(hot)
+    bare = counts.copy()
+    bare.attrs["metadata"] = json.dumps({"tmr": "-1", "r_p_ohm": "5e3"})
+    with pytest.raises(DataError, match=r"metadata tmr = '-1'"):
+        fit(bare)
+    with pytest.raises(DataError, match="kind None"):
+        fit(counts.drop_attrs())
+
+
+def test_a_table_needs_both_directions(counts):
+    one = only(counts, "synthetic-1", "synthetic-2")
+    one = one.isel(point=np.flatnonzero(one.direction.values == "P->AP"))
+    half = stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+    with pytest.raises(DataError, match=r"no i_c0_ap_p.*measure the missing direction"):
+        wer.junction(half)
+
+
+def test_bands_enclose_most_devices(counts, fitted):
+    bands = wer.bands(fitted, counts)
+    assert len(bands) == 8
+    inside = []
+    for band in bands:
+        mine = (counts.direction.values == band.direction) & (
+            counts.pulse_current.values == band.current
+        )
+        k, n = counts.n_errors.values[mine], counts.n_trials.values[mine]
+        t, seen = counts.pulse_width.values[mine], (k > 100) & (k < n / 2)
+        low, high = (np.exp(np.interp(t, band.width, np.log(x))) for x in (band.low, band.high))
+        inside += list(((low <= k / n) & (k / n <= high))[seen])
+    assert np.mean(inside) > 0.85  # 95 % expected of 8 devices that move together
+
+
+def test_shipped_counts_are_what_the_recipe_makes(counts):
+    made = synthetic_stt_mram.generate(synthetic_stt_mram.SEED)
+    for name in made:
+        assert (made[name].values == counts[name].values).all(), name
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth():
+    assert [f for f in round_trip.run() if not f.holds] == []

@@ -1,0 +1,112 @@
+"""Derived quantities of a junction against published values, limits and a symbolic oracle."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import sympy
+
+from devicephys.constants import GAMMA_0, K_B, MU_0
+from devicephys.errors import ParameterError
+from devicephys.mram import junction
+from devicephys.parameters import Stack
+
+STACK = Stack(
+    diameter=40e-9, t_f=1.2e-9, m_s=1.1e6, k_i=1.1e-3, alpha=0.01,
+    eta_p_ap=0.5, eta_ap_p=0.7, ra=5e-12, tmr=1.2,
+)  # fmt: skip
+
+
+def test_public_example_of_a_50_nm_disc():
+    # D = 50 nm, t_F = 1 nm, M_s = 1.2e6 A/m, H_k = 177297.8 A/m, alpha = 0.01, P = 0.75, 300 K; the
+    # example prints Delta 0.46 % and t_D 0.05 % higher, from constants typed by hand.
+    volume = np.pi / 4 * 50e-9**2 * 1e-9
+    delta = junction.thermal_stability(1.2e6, 177297.8, volume, 300.0)
+    assert delta == pytest.approx(63.37, abs=0.005)
+    assert junction.damping_time(0.01, 177297.8) == pytest.approx(2.5504542e-9, rel=6e-4)
+    assert junction.critical_current(delta, 0.01, 0.75, 300.0) == pytest.approx(
+        21.26803e-6, rel=1e-4
+    )
+
+
+def test_gyromagnetic_ratio_is_that_of_the_free_electron():
+    assert pytest.approx(2.2128e5, rel=2e-5) == GAMMA_0
+
+
+def test_demagnetisation_limits_and_sum_rule():
+    assert junction.demagnetisation_difference(1.0, 1e-4) == pytest.approx(1.0, abs=3e-4)
+    assert junction.demagnetisation_difference(1.0001, 1.0) == pytest.approx(0.0, abs=1e-4)
+    # thin spheroid: N_z = 1 - (pi/2) (t/D) to first order, so N_z - N_x = 1 - (3 pi/4)(t/D)
+    assert junction.demagnetisation_difference(1e3, 1.0) == pytest.approx(
+        1 - 0.75e-3 * np.pi, abs=5e-6
+    )
+
+
+def test_demagnetisation_against_the_integral_definition():
+    t, d = sympy.Rational(1), sympy.Rational(30)
+    s = sympy.symbols("s", positive=True)
+    density = 1 / ((s + t**2) * sympy.sqrt((s + d**2) ** 2 * (s + t**2)))
+    n_z = float(sympy.Integral(t * d**2 / 2 * density, (s, 0, sympy.oo)).evalf(15))
+    assert junction.demagnetisation_difference(30.0, 1.0) == pytest.approx(
+        1.5 * n_z - 0.5, rel=1e-9
+    )
+
+
+def test_record_is_consistent_with_its_energy_barrier():
+    mtj = junction.mtj_from_stack(STACK)
+    n_zx = junction.demagnetisation_difference(STACK.diameter, STACK.t_f)
+    density = STACK.k_i / STACK.t_f - MU_0 * STACK.m_s**2 * n_zx / 2
+    barrier = density * np.pi / 4 * STACK.diameter**2 * STACK.t_f
+    assert mtj.delta == pytest.approx(barrier / (K_B * STACK.temperature), rel=1e-12)
+    assert mtj.i_c0_p_ap / mtj.i_c0_ap_p == pytest.approx(0.7 / 0.5)
+
+
+def test_temperature_changes_stability_but_not_the_critical_current():
+    hot = junction.mtj_from_stack(replace(STACK, temperature=400.0))
+    cold = junction.mtj_from_stack(STACK)
+    assert hot.delta == pytest.approx(cold.delta * 300 / 400)
+    assert hot.i_c0_p_ap == pytest.approx(cold.i_c0_p_ap)
+
+
+def test_resistance_of_the_end_states_and_conductance_law():
+    r = junction.angular_resistance([1.0, 0.0, -1.0], 5e3, 1.0)
+    assert r[[0, 2]] == pytest.approx([5e3, 10e3])
+    assert 1 / r[1] == pytest.approx((1 / r[0] + 1 / r[2]) / 2)  # conductance is linear in cos
+
+
+def test_antiparallel_voltage_solves_its_equation_and_its_limits():
+    current = np.array([0.0, 1e-7, 1e-5, 1e-4, 1.0])
+    v = junction.antiparallel_voltage(current, 5e3, 1.2, 0.5)
+    assert v == pytest.approx(current * 5e3 * (1 + 1.2 / (1 + (v / 0.5) ** 2)), rel=1e-12)
+    assert v[1] == pytest.approx(1e-7 * 5e3 * 2.2, rel=1e-5)  # no bias: full TMR
+    assert v[-1] == pytest.approx(5e3, rel=1e-3)  # far above V_h: none
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"t_f": -1e-9}, r"Stack.t_f = -1e-09 m; expected finite, in \(0, inf\) m"),
+        ({"alpha": 1.5}, r"Stack.alpha = 1.5; expected finite, in \(0, 1\)"),
+        ({"tmr": float("nan")}, "Stack.tmr = nan"),
+    ],
+)
+def test_impossible_stacks_are_refused(change, message):
+    with pytest.raises(ParameterError, match=message):
+        replace(STACK, **change)
+
+
+def test_an_in_plane_layer_is_refused_with_a_remedy():
+    with pytest.raises(ParameterError, match=r"h_k = -.*thinner layer"):
+        junction.mtj_from_stack(replace(STACK, k_i=1e-4))
+
+
+def test_a_disc_thicker_than_wide_is_refused():
+    with pytest.raises(ParameterError, match="diameter"):
+        junction.demagnetisation_difference(1e-9, 2e-9)
+
+
+def test_current_and_angle_out_of_range_are_refused():
+    with pytest.raises(ParameterError, match=r"cos_theta = 1\.5"):
+        junction.angular_resistance(1.5, 5e3, 1.0)
+    with pytest.raises(ParameterError, match="current = -1"):
+        junction.antiparallel_voltage(-1.0, 5e3, 1.0, 0.5)
