@@ -428,12 +428,12 @@ def _whole_folder(out: str | Path, *, force: bool) -> Iterator[Path]:
             "is there and is not the output of a study", where=str(target),
             remedy="choose another name: --force replaces only what a study has written",
         )  # fmt: skip
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".devicephys-"))
     scratch.chmod(0o755)
     try:
         yield scratch
         if target.exists():
-            old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+            old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".devicephys-"))
             os.replace(target, old / target.name)
             os.replace(scratch, target)
             shutil.rmtree(old)

@@ -81,19 +81,32 @@ def make(
     missing = [name for name in VARIABLES if name not in values]
     if missing:
         raise DataError(f"table without {missing[0]}", expected=", ".join(VARIABLES))
-    coords = {
-        name: (name, np.asarray(x), {"units": AXES.get(name, "1")}) for name, x in axes.items()
-    }
+    coords = {n: (n, np.asarray(x), {"units": AXES.get(n, "1")}) for n, x in axes.items()}
+    shape = tuple(len(x) for _, x, _ in coords.values())
+    arrays = {name: np.asarray(values[name], np.float64) for name in VARIABLES}
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise DataError(
+                f"table: {name} of shape {array.shape}", expected=f"{shape}, as the axes"
+            )
     data = {
-        name: (names, np.asarray(values[name], np.float64), {"units": unit, "long_name": text})
+        name: (names, arrays[name], {"units": unit, "long_name": text})
         for name, (unit, text) in VARIABLES.items()
     }
-    text = {k: v if isinstance(v, str | int | float) and not isinstance(v, bool)
-            else json.dumps(v, sort_keys=True) for k, v in attrs.items()}  # fmt: skip
+    text = {k: _attribute(v) for k, v in attrs.items()}
     text |= {"schema": SCHEMA, "Conventions": "CF-1.11", "devicephys_version": __version__}
     table = xr.Dataset(data, coords, dict(sorted(text.items())))
     check(table, "table")
     return table
+
+
+def _attribute(value: Any) -> str | int | float:
+    """Text and numbers as they are, anything else as JSON: netCDF knows no None, dict or bool."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return value
+    return json.dumps(value, sort_keys=True)
 
 
 def check(table: xr.Dataset, where: str) -> None:
@@ -125,6 +138,8 @@ def check(table: xr.Dataset, where: str) -> None:
             raise DataError(
                 f"no variable {name} [{unit}]", where=where, expected=", ".join(VARIABLES)
             )
+        if table[name].dims != table.ber.dims:
+            raise DataError(f"{name} over {table[name].dims}", where=where, expected="one grid")
         x = table[name].values
         limit = np.inf if unit == "J" else 1.0
         if not (np.isfinite(x) & (x >= 0) & (x <= limit)).all():
@@ -135,8 +150,16 @@ def check(table: xr.Dataset, where: str) -> None:
         axis = table[name].values
         if str(name) not in AXES:
             raise DataError(f"unknown axis {name!r}", where=where, expected=", ".join(AXES))
-        if axis.dtype.kind == "f" and not (np.diff(axis) > 0).all():
-            raise DataError(f"axis {name} does not rise", where=where, expected="a sorted grid")
+        if axis.dtype.kind in "fi":
+            rises = np.isfinite(axis).all() and (np.diff(axis) > 0).all()
+        else:
+            rises = len(set(axis.tolist())) == len(axis)
+        if not rises:
+            raise DataError(
+                f"axis {name} does not rise",
+                where=where,
+                expected="a sorted grid of finite numbers, or names",
+            )
 
 
 def lookup(table: xr.Dataset, **point: float | str) -> dict[str, float]:

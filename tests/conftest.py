@@ -1,6 +1,7 @@
 """Fixtures that more than one test module uses."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,6 @@ def tiny_network() -> Network:
             rng.choice([-1, 1], (n_out, n_in)).astype(np.int8),
             rng.integers(-3, 4, n_out).astype(np.int32),
         )
-        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+        for n_in, n_out in pairwise(sizes)
     )
     return Network("tiny", (85, 170), layers, {"seed": 42})

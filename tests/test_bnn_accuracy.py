@@ -1,4 +1,4 @@
-"""Accuracy under bit errors: exact limits, shared random numbers, honest intervals, least energy."""
+"""Accuracy under bit errors: exact limits, shared noise, honest intervals, least energy."""
 
 import numpy as np
 import pytest
@@ -109,9 +109,7 @@ def test_nested_errors_make_the_accuracy_fall_at_every_step(seed):
     """All images bright and only stored ones fail: every added flip lowers the one score."""
     full = margin_test(1, 0)
     test = prepare(full.network, np.ones((3, N_BITS), np.uint8), np.zeros(3, np.uint8))
-    found = [
-        accuracy(test, 0.0, p, seed, exactly(12)).accuracy for p in np.linspace(0, 0.6, 25)
-    ]
+    found = [accuracy(test, 0.0, p, seed, exactly(12)).accuracy for p in np.linspace(0, 0.6, 25)]
     assert found[0] == 1
     assert found[-1] < 0.5
     assert (np.diff(found) <= 0).all()
@@ -331,9 +329,7 @@ def test_every_point_of_higher_energy_must_be_good_too():
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
 def test_order_of_points_does_not_matter_even_at_equal_energy(order):
     energy, bound = [1e-12, 1e-12, 2e-12], [0.001, 0.2, 0.001]
-    (answer,) = least_energy(
-        outcomes([energy[k] for k in order], [bound[k] for k in order]), 0.01
-    )
+    (answer,) = least_energy(outcomes([energy[k] for k in order], [bound[k] for k in order]), 0.01)
     assert (answer.energy_per_bit, answer.loss_bound) == (1e-12, 0.001)
 
 

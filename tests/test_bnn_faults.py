@@ -1,5 +1,6 @@
 """Bit errors: exact limits, nesting, and rates."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ def random_network(seed=0, sizes=(40, 30, 20)):
     rng = np.random.default_rng(seed)
     layers = tuple(
         Layer(rng.choice([-1, 1], (b, a)).astype(np.int8), np.zeros(b, np.int32))
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        for a, b in pairwise(sizes)
     )
     return Network("random", (0,), layers)
 

@@ -1,5 +1,7 @@
 """Inference against plain integer arithmetic and exact symmetries."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ def signs(rng, *shape):
 def random_network(rng, sizes, reach=None):
     """Network with thresholds of both signs, at most `reach` (the possible sums by default)."""
     layers = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         limit = n_in + 1 if reach is None else min(reach, n_in + 1)
         threshold = rng.integers(-limit, limit + 1, n_out).astype(np.int32)
         layers.append(Layer(signs(rng, n_out, n_in), threshold))
@@ -146,6 +148,18 @@ def test_other_weights_are_another_network():
     found = predict(network, inputs, weight_matrices(other))
     assert np.array_equal(found, integer_classes(other, inputs))
     assert not np.array_equal(found, integer_classes(network, inputs))
+
+
+def test_predicting_leaves_inputs_and_weights_as_they_are():
+    rng = np.random.default_rng(9)
+    network = random_network(rng, (12, 10, 8, 4), reach=4)
+    inputs = signs(rng, 50, 12).astype(np.float32)
+    matrices = weight_matrices(network)
+    kept = inputs.copy(), [w.copy() for w in matrices]
+    first = predict(network, inputs, matrices)
+    assert np.array_equal(inputs, kept[0])
+    assert all(np.array_equal(w, old) for w, old in zip(matrices, kept[1], strict=True))
+    assert np.array_equal(predict(network, inputs, matrices), first)
 
 
 def test_largest_fan_in_is_exact():

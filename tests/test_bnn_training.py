@@ -1,5 +1,7 @@
 """Trainer: gradients against finite differences, exact folding, and that it learns."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ EPS = float(EPSILON)
 def case(seed, sizes=(9, 8, 7, 4), n_images=30):
     """Weights, betas, inputs (the first one constant) and labels, in double precision."""
     rng = np.random.default_rng(seed)
-    weights = [rng.uniform(-1, 1, (b, a)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [rng.uniform(-1, 1, (b, a)) for a, b in pairwise(sizes)]
     betas = [rng.normal(0, 0.3, b) for b in sizes[1:]]
     x = rng.choice([-1.0, 1.0], (n_images, sizes[0]))
     x[:, 0] = 1

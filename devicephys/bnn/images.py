@@ -1,6 +1,7 @@
 """Labelled images: scikit-learn's digits, and MNIST-like IDX files from a data folder."""
 
 import gzip
+import math
 import os
 import struct
 import zlib
@@ -164,8 +165,9 @@ expected gzip-compressed IDX of unsigned bytes; download it again
         raw = gzip.decompress(path.read_bytes())
         zero, kind, n_dims = struct.unpack(">HBB", raw[:4])
         shape = struct.unpack(f">{n_dims}I", raw[4 : 4 + 4 * n_dims])
-        if (zero, kind) != (0, 8) or len(raw) != 4 + 4 * n_dims + int(np.prod(shape)):
+        if (zero, kind) != (0, 8) or len(raw) != 4 + 4 * n_dims + math.prod(shape):
             raise ValueError(f"header {raw[:4].hex()} with {len(raw)} bytes")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as err:
         reason = "no such file" if isinstance(err, FileNotFoundError) else str(err)
         raise DataError(
@@ -174,7 +176,6 @@ expected gzip-compressed IDX of unsigned bytes; download it again
             expected="gzip-compressed IDX of unsigned bytes",
             remedy="download it again",
         ) from err
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_dims).reshape(shape)
 
 
 SETS: Mapping[str, Callable[[], ImageSet]] = MappingProxyType({"digits": _digits, "mnist": _mnist})

@@ -8,7 +8,9 @@ exported, so a network holds nothing but bits and integers.
 
 import io
 import json
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,11 @@ from numpy.typing import NDArray
 from devicephys.errors import DataError
 
 SCHEMA = "devicephys-bnn-1"
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError,
+    ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 MAX_BITS = 2**31  # refuse files that claim more weights than any network this package is for
 
 
@@ -44,11 +51,14 @@ class Layer:
                 f"weights {self.weights.shape} with thresholds {self.threshold.shape}",
                 expected="shapes (n_out, n_in) and (n_out,)",
             )
-        if np.abs(self.threshold.astype(np.int64)).max(initial=0) > self.weights.shape[1] + 1:
+        if not (np.abs(self.weights) == 1).all():
+            raise DataError("weights other than -1 and +1")
+        if np.abs(self.threshold.astype(np.float64)).max(initial=0) > self.weights.shape[1] + 1:
             raise DataError(
                 "threshold beyond every possible sum",
                 expected=f"|threshold| <= n_in + 1 = {self.weights.shape[1] + 1}",
             )
+        object.__setattr__(self, "threshold", self.threshold.astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -202,19 +212,18 @@ expected an npz written by devicephys
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BITS // 4:
-                raise ValueError("members too large")
-        with np.load(io.BytesIO(content), allow_pickle=False) as npz:
-            header = json.loads(npz["header"].tobytes())
+            header = json.loads(_member(archive, "header").tobytes())
             if header.get("schema") != SCHEMA:
                 raise ValueError(f"schema {header.get('schema')!r} is not {SCHEMA!r}")
             layers = tuple(
-                _layer(npz[f"bits_{k}"], npz[f"threshold_{k}"], *map(int, shape))
+                _layer(_member(archive, f"bits_{k}"), _member(archive, f"threshold_{k}"), *shape)
                 for k, shape in enumerate(header["shapes"])
             )
-        levels = tuple(int(level) for level in header["input_levels"])
+        levels = tuple(header["input_levels"])
+        if not all(type(level) is int for level in levels):
+            raise ValueError(f"input levels {levels}")
         return Network(str(header["name"]), levels, layers, dict(header["record"]))
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as err:
+    except UNREADABLE as err:
         reason = " ".join(str(err).split())
         raise DataError(
             f"not a readable network file ({reason})",
@@ -223,7 +232,26 @@ expected an npz written by devicephys
         ) from err
 
 
+def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Read one array whose declared size is the size that is there; never an object."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.file_size > MAX_BITS // 4:
+        raise ValueError(f"members too large: {name}")
+    with archive.open(info) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"member {name} is of another npy version")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype.hasobject:
+            raise ValueError(f"member {name} holds pickled objects, allow_pickle=False")
+        data = file.read()
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"member {name} declares shape {shape} over {len(data)} bytes")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
 def _layer(bits: NDArray[Any], threshold: NDArray[Any], n_out: int, n_in: int) -> Layer:
+    if type(n_out) is not int or type(n_in) is not int:
+        raise ValueError(f"layer shape ({n_out}, {n_in})")
     if n_out < 1 or n_in < 1 or n_out * n_in > MAX_BITS:
         raise ValueError(f"layer shape ({n_out}, {n_in})")
     if bits.dtype != np.uint8 or bits.shape != ((n_out * n_in + 7) // 8,):
@@ -231,7 +259,7 @@ def _layer(bits: NDArray[Any], threshold: NDArray[Any], n_out: int, n_in: int) -
     if threshold.dtype.kind != "i":
         raise ValueError(f"thresholds of type {threshold.dtype}")
     ones = np.unpackbits(bits, count=n_out * n_in).reshape(n_out, n_in)
-    return Layer((2 * ones.astype(np.int8) - 1).astype(np.int8), threshold.astype(np.int32))
+    return Layer((2 * ones.astype(np.int8) - 1).astype(np.int8), threshold)
 
 
 def load(path: str | Path) -> Network:

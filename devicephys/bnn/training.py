@@ -111,7 +111,8 @@ def train(
     Raises
     ------
     ParameterError
-        If `plan.bit_error_rate` is not in [0, 0.5].
+        If `plan.bit_error_rate` is not in [0, 0.5], `plan.input_dropout` not in [0, 1), or
+        `plan.batch` not between 1 and the number of images.
 
     Notes
     -----
@@ -130,6 +131,8 @@ def train(
     """
     p = float(in_range("bit_error_rate", plan.bit_error_rate, "1", above=0, below=0.5,
                        inclusive=True))  # fmt: skip
+    in_range("input_dropout", plan.input_dropout, "1", above=-1e-300, below=1)
+    in_range("batch", plan.batch, "1", above=1, below=len(inputs), inclusive=True)
     sizes = [inputs.shape[1], *plan.hidden, int(labels.max()) + 1]
     weights = [
         rng.uniform(-1, 1, (n_out, n_in)).astype(np.float32)
@@ -225,6 +228,7 @@ def _export(
         layers.append(Layer(_binary(w, 0, rng).astype(np.int8), threshold.astype(np.int32)))
         x = np.where(z >= threshold, np.float32(1), np.float32(-1))
     w, scale = weights[-1], LOGIT_SCALE / np.sqrt(weights[-1].shape[1])
-    offset = np.rint(-betas[-1] / scale)
+    limit = w.shape[1] + 1
+    offset = np.clip(np.rint(-betas[-1] / scale), -limit, limit)
     layers.append(Layer(_binary(w, 0, rng).astype(np.int8), offset.astype(np.int32)))
     return Network(name, plan.input_levels, tuple(layers))

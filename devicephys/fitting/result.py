@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ class FitResult:
     deviance: float = math.nan
     dof: int = 0
     p_value: float = math.nan
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         """Estimate by name."""
@@ -179,18 +179,8 @@ written by devicephys fit
         schema = raw.pop("schema", None)
         if schema != SCHEMA:
             raise ValueError(f"schema {schema}")
-        estimates = tuple(_estimate(e) for e in raw.pop("estimates"))
-        devices = tuple(
-            DeviceFit(**{**d, "at_bound": tuple(d["at_bound"]), "p_value": _nan(d["p_value"])})
-            for d in raw.pop("devices")
-        )
-        covariance = tuple(tuple(row) for row in raw.pop("covariance"))
-        result = FitResult(estimates=estimates, devices=devices, covariance=covariance, **raw)
-        return replace(
-            result, deviance=_nan(result.deviance), p_value=_nan(result.p_value),
-            notes=tuple(result.notes),
-        )  # fmt: skip
-    except (ValueError, TypeError, KeyError, AttributeError) as err:
+        return _result(raw)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as err:
         raise DataError(
             f"not a fit result ({err})",
             where=where,
@@ -198,15 +188,66 @@ written by devicephys fit
         ) from err
 
 
-def _nan(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _result(raw: dict[str, Any]) -> FitResult:
+    """Rebuild a result field by field: nothing of another type comes in."""
+    estimates = [
+        {**e, **_each(e, _text, "name", "unit", "symbol"),
+         **_each(e, _number, "value", "stderr", "low", "high", "spread"),
+         "vary": _is(e["vary"], bool), "bounds": _bounds(*e["bounds"])}
+        for e in _is(raw.pop("estimates"), list)
+    ]  # fmt: skip
+    devices = [
+        {**d, **_each(d, _text, "device"), **_each(d, _numbers, "values", "stderrs"),
+         **_each(d, _number, "deviance", "p_value"), **_each(d, _texts, "at_bound"),
+         "dof": _is(d["dof"], int)}
+        for d in _is(raw.pop("devices"), list)
+    ]  # fmt: skip
+    rest: dict[str, Any] = {
+        **raw, **_each(raw, _text, "recipe", "version"),
+        **_each(raw, _number, "deviance", "p_value"), **_each(raw, _texts, "notes"),
+        "dof": _is(raw["dof"], int), "data": _is(raw["data"], dict),
+        "covariance": tuple(tuple(map(_number, row)) for row in _is(raw["covariance"], list)),
+    }  # fmt: skip
+    return FitResult(
+        estimates=tuple(Estimate(**e) for e in estimates),
+        devices=tuple(DeviceFit(**d) for d in devices),
+        **rest,
+    )
 
 
-def _estimate(raw: dict[str, Any]) -> Estimate:
-    low, high = raw["bounds"]
-    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
-    numbers = {k: _nan(raw[k]) for k in ("value", "stderr", "low", "high", "spread")}
-    return Estimate(**{**raw, **numbers, "bounds": bounds})
+def _each(raw: Mapping[str, Any], convert: Callable[[Any], Any], *names: str) -> dict[str, Any]:
+    return {name: convert(raw[name]) for name in names}
+
+
+def _text(value: Any) -> str:
+    return str(_is(value, str))
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(map(_text, _is(values, list)))
+
+
+def _is(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{value!r} is not {kind.__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return math.nan
+    return float(_is(value, int) if isinstance(value, int) else _is(value, float))
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    return {k: _number(v) for k, v in _is(values, dict).items()}
+
+
+def _bounds(low: Any, high: Any) -> tuple[float, float]:
+    return (
+        -math.inf if low is None else _number(low),
+        math.inf if high is None else _number(high),
+    )
 
 
 def read(path: str | Path) -> FitResult:

@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from devicephys.errors import DataError, OutputExistsError
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -77,13 +80,45 @@ save the file as UTF-8
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
-        line = content[: err.start].count(b"\n") + 1
+        line = err.object[: err.start].count(b"\n") + 1
         raise DataError(
-            f"byte 0x{content[err.start]:02x} is not UTF-8",
+            f"byte 0x{err.object[err.start]:02x} is not UTF-8",
             where=f"{where}:{line}",
             expected="UTF-8 text",
             remedy="save the file as UTF-8",
         ) from err
+
+
+def parse_number(text: str) -> float:
+    """Parse a decimal number as an instrument writes it; stricter than Python.
+
+    Parameters
+    ----------
+    text : str
+        The number, with a decimal point; no grouping, no inf, no nan.
+
+    Returns
+    -------
+    float
+        Its value [1].
+
+    Raises
+    ------
+    ValueError
+        If the text is anything else.
+
+    Examples
+    --------
+    >>> parse_number("5.71e-05")
+    5.71e-05
+    >>> parse_number("1_000")
+    Traceback (most recent call last):
+        ...
+    ValueError: '1_000' is not a number
+    """
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return float(text)
 
 
 def sha256(content: bytes) -> str:
@@ -169,7 +204,9 @@ def write_bytes(path: str | Path, content: bytes, *, force: bool = False) -> Non
     devicephys.errors.DataError: no/such/folder: no such folder; create it first
     """
     path = refuse_existing(path, force=force)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path.is_dir():
+        raise OutputExistsError("is a folder", where=str(path), remedy="choose another name")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".devicephys-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

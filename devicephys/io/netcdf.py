@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import h5py
 import xarray as xr
 
 from devicephys.errors import DataError
@@ -67,10 +68,14 @@ def read(path: str | Path) -> xr.Dataset:
     """
     read_bytes(path)
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as dataset:
+        with h5py.File(path, "r") as file:  # refuses quietly what h5netcdf would fail on noisily
+            dict(file.attrs)
+        with xr.open_dataset(
+            path, engine="h5netcdf", decode_times=False, phony_dims="access"
+        ) as dataset:
             loaded: xr.Dataset = dataset.load()
             return loaded
-    except (OSError, ValueError, KeyError, RuntimeError) as err:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as err:
         reason = " ".join(str(err).split())[:120]
         raise DataError(
             f"not a readable netCDF file ({reason})",

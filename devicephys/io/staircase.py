@@ -4,14 +4,14 @@ Columns: address, pulse width [ns], V_SL [V], V_WL [V], resistance before and af
 voltage of a cell starts again at its lowest value with every new ramp.
 """
 
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from devicephys.checks import Array
 from devicephys.errors import DataError
-from devicephys.io.files import decode, read_bytes, sha256
+from devicephys.io.files import decode, parse_number, read_bytes, sha256
 from devicephys.rram.ramp import Ramps
 
 N_COLUMNS = 6
@@ -46,26 +46,24 @@ def read(path: str | Path) -> xr.Dataset:
     where = str(path)
     content = read_bytes(path)
     text = decode(content, where)
-    _check_shape(text, where)
-    try:
-        table = np.loadtxt(StringIO(text), delimiter="\t", ndmin=2)
-    except ValueError as err:
-        raise DataError(f"not a table of numbers ({err})", where=where) from err
-    bad = ~np.isfinite(table).all(axis=1) | (table[:, [0, 1, 4, 5]] <= 0).any(axis=1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            f"row {table[row].tolist()}",
-            where=f"{where}:{row + 1}",
-            expected="finite numbers with address, width and resistances > 0",
-        )
+    rows, table = _table(text, where)
     address, width_ns, voltage, _, before, after = table.T
-    new = np.r_[True, (address[1:] != address[:-1]) | (voltage[1:] < voltage[:-1])]
-    if not (voltage[new] == voltage.min()).all():
-        row = int(np.flatnonzero(new & (voltage > voltage.min()))[0])
+    bad = ~np.isfinite(table).all(axis=1) | (table[:, [0, 1, 4, 5]] <= 0).any(axis=1)
+    bad |= address != np.rint(address)
+    if bad.any():
+        k = int(np.flatnonzero(bad)[0])
         raise DataError(
-            f"a ramp starts at {voltage[row]:g} V",
-            where=f"{where}:{row + 1}",
+            f"row {table[k].tolist()}",
+            where=f"{where}:{rows[k]}",
+            expected="finite numbers: a whole address, width and resistances > 0",
+        )
+    new = np.r_[True, (address[1:] != address[:-1]) | (voltage[1:] <= voltage[:-1])]
+    late = new & (voltage > voltage.min())
+    if late.any():
+        k = int(np.flatnonzero(late)[0])
+        raise DataError(
+            f"a ramp starts at {voltage[k]:g} V",
+            where=f"{where}:{rows[k]}",
             expected=f"every ramp from {voltage.min():g} V upwards",
         )
     ramp = np.cumsum(new) - 1
@@ -125,7 +123,7 @@ def ramps(dataset: xr.Dataset) -> Ramps:
     if dataset.attrs.get("kind") != "resistance_pulses":
         raise DataError(f"data of kind {dataset.attrs.get('kind')}", expected="resistance_pulses")
     start = dataset.pulse_index.values == 0
-    if not start[0]:
+    if not start[:1].all() or not start.size:
         raise DataError("the first row is not a first pulse", expected="pulse_index = 0")
     voltage, column = np.unique(dataset.pulse_voltage.values, return_inverse=True)
     after = np.full((start.sum(), len(voltage)), np.nan)
@@ -134,11 +132,24 @@ def ramps(dataset: xr.Dataset) -> Ramps:
     return Ramps(dataset.device.values[start], voltage, lrs, after)
 
 
-def _check_shape(text: str, where: str) -> None:
+def _table(text: str, where: str) -> tuple[list[int], Array]:
+    """Give the line numbers and the numbers of all rows that are not blank."""
+    rows, values = [], []
     for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and line.count("\t") != N_COLUMNS - 1:
+        cells = line.split("\t")
+        if not line.strip():
+            continue
+        try:
+            if len(cells) != N_COLUMNS:
+                raise ValueError(f"{len(cells)} columns")
+            values.append([parse_number(cell.strip()) for cell in cells])
+        except ValueError as err:
             raise DataError(
-                f"{line.count(chr(9)) + 1} columns",
+                str(err),
                 where=f"{where}:{number}",
-                expected="6 columns, tab-separated: address, ns, V_SL, V_WL, R before, R after",
-            )
+                expected="6 numbers, tab-separated: address, ns, V_SL, V_WL, R before, R after",
+            ) from err
+        rows.append(number)
+    if not rows:
+        raise DataError("no data rows", where=where, expected="at least one row")
+    return rows, np.array(values)

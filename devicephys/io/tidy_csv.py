@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ import xarray as xr
 
 from devicephys.checks import known
 from devicephys.errors import DataError, ParameterError
-from devicephys.io.files import decode, read_bytes, sha256, write_bytes
+from devicephys.io.files import decode, parse_number, read_bytes, sha256, write_bytes
 from devicephys.parameters import DIRECTIONS
 from devicephys.units import column_unit
 
+WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 LONGEST_PULSE = 1.0  # s: a longer "pulse_width_s" is a number of nanoseconds
 
 
@@ -56,7 +58,7 @@ class Column:
 
 def _number(accept: Callable[[float], bool]) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        value = float(text)
+        value = parse_number(text)
         if not math.isfinite(value) or not accept(value):
             raise ValueError
         return value
@@ -66,6 +68,8 @@ def _number(accept: Callable[[float], bool]) -> Callable[[str], float]:
 
 def _integer(minimum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
+        if not WHOLE.fullmatch(text):
+            raise ValueError
         value = int(text)
         if not minimum <= value < 2**62:
             raise ValueError
@@ -178,17 +182,17 @@ def parse(text: str, where: str, digest: str = "") -> xr.Dataset:
     devicephys.errors.DataError: x.csv:1: missing column pulse_current_A; expected the columns \
 device,direction,pulse_current_A,pulse_width_s,temperature_K,n_trials,n_errors
     """
-    lines = text.splitlines()
+    lines = re.split("\r\n|\n|\r", text)
     n_head = next((k for k, x in enumerate(lines) if x.strip() and not x.startswith("#")), None)
     if n_head is None:
         raise DataError("no header line", where=where, expected=_expected("wer_counts"))
     metadata = _metadata(lines[:n_head], where)
-    header = [name.strip() for name in next(csv.reader([lines[n_head]]))]
+    header = _cells(lines[n_head], f"{where}:{n_head + 1}")
     kind = _kind(header, f"{where}:{n_head + 1}")
     rows = [
         (number, _row(cells, header, kind, where, number))
-        for number, cells in enumerate(csv.reader(lines[n_head + 1 :]), n_head + 2)
-        if cells and any(cell.strip() for cell in cells)
+        for number, line in enumerate(lines[n_head + 1 :], n_head + 2)
+        if any(cells := _cells(line, f"{where}:{number}"))
     ]
     if not rows:
         raise DataError("no data rows", where=where, expected="at least one row under the header")
@@ -212,6 +216,16 @@ device,direction,pulse_current_A,pulse_width_s,temperature_K,n_trials,n_errors
             stacklevel=3,
         )
     return dataset
+
+
+def _cells(line: str, where: str) -> list[str]:
+    """Split one line into cells; a quoted cell ends on its line."""
+    try:
+        return [cell.strip() for row in csv.reader([line], strict=True) for cell in row]
+    except csv.Error as err:
+        raise DataError(
+            f"not a line of CSV ({err})", where=where, expected="comma-separated"
+        ) from err
 
 
 def _expected(kind: str) -> str:
@@ -255,7 +269,7 @@ def _row(
             f"{len(cells)} cells", where=f"{where}:{number}", expected=f"{len(header)} cells",
             remedy="check the separator (comma) and the decimal sign (point)",
         )  # fmt: skip
-    text = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    text = dict(zip(header, cells, strict=True))
     row = {}
     for column in KINDS[kind]:
         try:
