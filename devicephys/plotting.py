@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from devicephys.bnn.accuracy import LeastEnergy
 from devicephys.checks import Array
-from devicephys.fitting.wer import Band
+from devicephys.fitting.bands import Band
 from devicephys.stats import binomial_interval
 from devicephys.units import prefix_of, si
 

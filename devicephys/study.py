@@ -17,7 +17,7 @@ import xarray as xr
 
 import devicephys.data as data
 from devicephys import fits, tables
-from devicephys.bnn.accuracy import Sampling, TestSet, along, prepare
+from devicephys.bnn.accuracy import EncodedImages, Sampling, along, prepare
 from devicephys.bnn.images import DATA_VARIABLE, data_folder, load_images
 from devicephys.bnn.network import Network, load
 from devicephys.checks import Array, in_range, known
@@ -265,7 +265,7 @@ def load_network(name: str) -> Network:
     return load(data.path(known("network", name, networks) + ".npz"))
 
 
-def test_set(network: Network) -> TestSet:
+def encoded_test_images(network: Network) -> EncodedImages:
     """Prepare the test images that a network's record names.
 
     Parameters
@@ -275,7 +275,7 @@ def test_set(network: Network) -> TestSet:
 
     Returns
     -------
-    TestSet
+    EncodedImages
         Its test images, encoded.
 
     Raises
@@ -285,7 +285,7 @@ def test_set(network: Network) -> TestSet:
 
     Examples
     --------
-    >>> len(test_set(load_network("digits")).labels)
+    >>> len(encoded_test_images(load_network("digits")).labels)
     500
     """
     images = load_images(str(network.record.get("images", "")))
@@ -327,7 +327,7 @@ def evaluate(
     --------
     See docs/guide/quickstart.md.
     """
-    tests = {name: test_set(load_network(name)) for name in networks}
+    tests = {name: encoded_test_images(load_network(name)) for name in networks}
     return along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
 
 

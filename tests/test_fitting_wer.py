@@ -11,6 +11,7 @@ from devicephys import data
 from devicephys.errors import DataError, FitError
 from devicephys.fitting import result as fit_result
 from devicephys.fitting import wer
+from devicephys.fitting.bands import bands
 from devicephys.io import tidy_csv
 
 NAMES = ("delta", "i_c0_p_ap", "i_c0_ap_p", "t_d")
@@ -117,10 +118,10 @@ def test_a_table_needs_both_directions(counts):
 
 
 def test_bands_enclose_most_devices(counts, fitted):
-    bands = wer.bands(fitted, counts)
-    assert len(bands) == 8
+    curves = bands(fitted, counts)
+    assert len(curves) == 8
     inside = []
-    for band in bands:
+    for band in curves:
         mine = (counts.direction.values == band.direction) & (
             counts.pulse_current.values == band.current
         )

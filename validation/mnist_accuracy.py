@@ -4,7 +4,7 @@ from devicephys.validation import Figure, not_established
 
 from devicephys.bnn.accuracy import Accuracy, Sampling, accuracy
 from devicephys.errors import DataError, ParameterError
-from devicephys.study import load_network, test_set
+from devicephys.study import encoded_test_images, load_network
 
 CLAIM = "The MNIST networks keep their accuracy up to the bit error rates that were published."
 REFERENCE = (
@@ -32,7 +32,7 @@ def run() -> list[Figure]:
     for name, rate, reference in VALUES:
         try:
             if name not in tests:
-                tests[name] = test_set(load_network(name))
+                tests[name] = encoded_test_images(load_network(name))
         except (ParameterError, DataError) as err:
             return [not_established("mnist_accuracy", str(err))]
         found: Accuracy = accuracy(tests[name], rate, rate, SEED, Sampling(0.002, 4, 12))

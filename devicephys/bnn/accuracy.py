@@ -72,7 +72,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class TestSet:
+class EncodedImages:
     """Encoded images, their labels, and what the error-free network makes of them.
 
     Attributes
@@ -93,7 +93,9 @@ class TestSet:
     clean: NDArray[np.bool_]
 
 
-def prepare(network: Network, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> TestSet:
+def prepare(
+    network: Network, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> EncodedImages:
     """Encode a test set once for many error maps.
 
     Parameters
@@ -107,7 +109,7 @@ def prepare(network: Network, pixels: NDArray[np.uint8], labels: NDArray[np.uint
 
     Returns
     -------
-    TestSet
+    EncodedImages
         The test set, with the error-free predictions.
 
     Raises
@@ -132,15 +134,17 @@ def prepare(network: Network, pixels: NDArray[np.uint8], labels: NDArray[np.uint
             expected=f"one label below {n_classes} an image",
         )
     inputs = encode(network, pixels)
-    return TestSet(network, inputs, labels, predict(network, inputs) == labels)
+    return EncodedImages(network, inputs, labels, predict(network, inputs) == labels)
 
 
-def accuracy(test: TestSet, p01: float, p10: float, seed: int, sampling: Sampling) -> Accuracy:
+def accuracy(
+    test: EncodedImages, p01: float, p10: float, seed: int, sampling: Sampling
+) -> Accuracy:
     """Estimate the accuracy under bit errors in the weights.
 
     Parameters
     ----------
-    test : TestSet
+    test : EncodedImages
         Network and images.
     p01, p10 : float
         Probabilities that a stored 0 reads as 1 and a stored 1 as 0 [1].
@@ -217,7 +221,7 @@ def _quantile(n: int) -> float:
 
 def along(
     points: xr.Dataset,
-    tests: dict[str, TestSet],
+    tests: dict[str, EncodedImages],
     seed: int,
     sampling: Sampling,
     max_loss: float = 1.0,
@@ -229,7 +233,7 @@ def along(
     ----------
     points : xarray.Dataset
         Operating points over ``point`` as `tables.pareto` gives them.
-    tests : dict of str to TestSet
+    tests : dict of str to EncodedImages
         Networks by name.
     seed : int
         Seed of the error maps.

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devicephys.errors import DataError
+from devicephys.io.files import read_bytes
 
 SCHEMA = "devicephys-bnn-1"
 UNREADABLE = (
@@ -287,13 +288,4 @@ def load(path: str | Path) -> Network:
         ...
     devicephys.errors.DataError: missing.npz: no such file; check the path
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as err:
-        missing = isinstance(err, FileNotFoundError)
-        raise DataError(
-            "no such file" if missing else f"cannot be read ({err.strerror})",
-            where=str(path),
-            remedy="check the path",
-        ) from err
-    return from_bytes(content, str(path))
+    return from_bytes(read_bytes(path), str(path))

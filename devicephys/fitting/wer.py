@@ -10,8 +10,7 @@ of trials. One device alone gets its likelihood interval, and no spread.
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import fields, replace
 
 import lmfit
 import numpy as np
@@ -449,84 +448,3 @@ def spread(result: FitResult) -> Spread:
     sigma = {e.name: 0.0 if np.isnan(e.spread) else e.spread for e in result.estimates}
     i_c0 = [v for k, v in sigma.items() if k.startswith("i_c0")]
     return Spread(sigma["delta"], float(np.sqrt(np.mean(np.square(i_c0)))), sigma["t_d"])
-
-
-@dataclass(frozen=True)
-class Band:
-    """Model curve of one direction and current, with the spread of devices.
-
-    Attributes
-    ----------
-    direction : str
-        The write.
-    current : float
-        Pulse current [A].
-    width : ndarray
-        Pulse widths, shape (n,) [s].
-    median, low, high : ndarray
-        WER of the median device and the central 95 % of devices, shape (n,) [1].
-    """
-
-    direction: Direction
-    current: float
-    width: Array
-    median: Array
-    low: Array
-    high: Array
-
-
-def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Band]:
-    """Compute model curves for every measured direction and current.
-
-    Valid to first order in the spreads: the band is exp(ln WER +- 1.96 sigma) with sigma from the
-    slopes of ln WER in the logarithms of Delta, I_c0 and t_D.
-
-    Parameters
-    ----------
-    result : FitResult
-        A fit of write-error counts.
-    dataset : xarray.Dataset
-        The counts; their currents and widths set the curves.
-    n_widths : int, optional
-        Points a curve, from the shortest width to 1.25 times the longest [1].
-
-    Returns
-    -------
-    list of Band
-        In order of direction and current.
-
-    Examples
-    --------
-    See docs/guide/quickstart.md.
-    """
-    step, normal = 1e-3, scipy_stats.norm.ppf(0.5 + LEVEL / 2)
-    widths = np.linspace(
-        dataset.pulse_width.values.min(), 1.25 * dataset.pulse_width.values.max(), n_widths
-    )
-    sigma = spread(result)
-    shifts = {
-        "i": (-step, sigma.sigma_i_c0),
-        "delta": (step, sigma.sigma_delta),
-        "tau": (-step, sigma.sigma_t_d),
-    }
-    found = []
-    for direction in DIRECTIONS:
-        currents = np.unique(dataset.pulse_current.values[dataset.direction.values == direction])
-        if len(currents) == 0:
-            continue
-        base: dict[str, Any] = {
-            "i": currents[:, None] / result[i_c0_name(direction)].value,
-            "tau": widths / result["t_d"].value,
-            "delta": result["delta"].value,
-        }
-        logs = np.log(np.maximum(fokker_planck.wer(**base, rtol=1e-3, atol=1e-12), WER_FLOOR))
-        variance = np.zeros_like(logs)
-        for name, (shift, s) in shifts.items():
-            moved = base | {name: base[name] * np.exp(shift)}
-            wer = np.maximum(fokker_planck.wer(**moved, rtol=1e-3, atol=1e-12), WER_FLOOR)
-            variance += (s * (np.log(wer) - logs) / step) ** 2
-        half = normal * np.sqrt(variance)
-        curves = (np.minimum(np.exp(logs + x), 1.0) for x in (0, -half, half))
-        for current, median, low, high in zip(currents, *curves, strict=True):
-            found.append(Band(direction, float(current), widths, median, low, high))
-    return found

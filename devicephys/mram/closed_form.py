@@ -24,7 +24,7 @@ LOG_FLOOR = -650.0  # e^-650 is still a normal float
 def switching_rate(i: ArrayLike, delta: ArrayLike, h: ArrayLike = 0.0) -> Array:
     """Compute the thermal switching rate below the critical current (Kramers, axisymmetric).
 
-    Valid for |x| < 1, x = i - h, and a barrier Delta (1 - x)^2 above about 5.
+    Valid for -1 < x < 1, x = i - h, and a barrier Delta (1 - x)^2 above about 5.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def switching_rate(i: ArrayLike, delta: ArrayLike, h: ArrayLike = 0.0) -> Array:
     Raises
     ------
     ParameterError
-        If |i - h| >= 1.
+        If i - h is not between -1 and 1.
 
     References
     ----------

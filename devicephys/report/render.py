@@ -14,7 +14,7 @@ from devicephys import __version__, plotting, tables
 from devicephys.bnn.accuracy import LeastEnergy, least_energy
 from devicephys.errors import DataError
 from devicephys.fitting import result as fit_result
-from devicephys.fitting import wer
+from devicephys.fitting.bands import bands
 from devicephys.fitting.result import FitResult
 from devicephys.io import netcdf, staircase
 from devicephys.io.files import decode, read_bytes, sha256, write_bytes
@@ -190,8 +190,8 @@ def _figures(
 ) -> list[Svg]:
     synthetic = bool(fit.data["synthetic"])
     if dataset.attrs["kind"] == "wer_counts":
-        bands = wer.bands(fit, dataset)
-        first = plotting.wer_figure(dataset, bands, synthetic)
+        curves = bands(fit, dataset)
+        first = plotting.wer_figure(dataset, curves, synthetic)
         caption = (
             "Write error rate against pulse width. Points: every device, with 95 % Clopper-Pearson "
             "bars; open triangles: no error counted, one-sided 95 % upper limit. Lines: median "
