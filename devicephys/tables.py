@@ -146,6 +146,8 @@ def check(table: xr.Dataset, where: str) -> None:
             raise DataError(f"{name} outside [0, {limit:g}] {unit}", where=where)
     if not ((table.ber_lo <= table.ber) & (table.ber <= table.ber_hi)).all():
         raise DataError("ber outside [ber_lo, ber_hi]", where=where)
+    if not np.allclose(table.ber, (table.p01 + table.p10) / 2, rtol=1e-9, atol=0):
+        raise DataError("ber is not (p01 + p10)/2", where=where)
     for name in table.ber.dims:
         axis = table[name].values
         if str(name) not in AXES:
@@ -226,7 +228,9 @@ def _inside(axis: Array, name: str, value: float | str, unit: str) -> None:
     if axis.dtype.kind not in "fi":
         known(name, str(value), [str(a) for a in axis])
         return
-    if not axis[0] <= float(value) <= axis[-1]:
+    if isinstance(value, str):
+        raise ParameterError(f"{name} = {value!r}", expected=f"a number [{unit}]")
+    if not axis[0] <= value <= axis[-1]:
         raise OutsideTableError(
             f"{name} = {si(float(value), unit)} is outside the table",
             expected=f"{si(axis[0], unit)} to {si(axis[-1], unit)}",

@@ -191,6 +191,19 @@ def test_interval_of_the_accuracy_knows_the_scatter_of_the_maps():
         assert result.high - result.low > 2 * 1.9 * error
 
 
+def test_interval_of_the_accuracy_knows_the_scatter_of_the_images():
+    """Many maps do not make up for few images."""
+    for seed in range(5):
+        test = margin_test(30, 40 + seed)
+        right = sum(
+            predict(test.network, test.inputs, flip_weights(test.network, 0, 0.2, rng)) == 0
+            for rng in streams(seed, 200)
+        )
+        error = np.std(right / 200, ddof=1) / np.sqrt(30)
+        result = accuracy(test, 0.0, 0.2, seed, exactly(200))
+        assert result.high - result.low > 2 * 1.9 * error
+
+
 @pytest.mark.parametrize("half_width", [0.0, -0.1, np.nan])
 def test_half_width_must_be_positive(tiny_test, half_width):
     with pytest.raises(ParameterError, match=r"half_width = .*expected finite, in \(0, inf\)"):

@@ -1,6 +1,7 @@
 """Image sets: the digits split, IDX files whole, cut and swapped, MNIST where it is there."""
 
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -220,6 +221,10 @@ def test_data_variable_that_names_no_folder(monkeypatch, tmp_path):
             images.data_folder()
 
 
+@pytest.mark.skipif(
+    not os.environ.get("DEVICEPHYS_DATA"),
+    reason=f"DEVICEPHYS_DATA is not set: needs datasets/mnist/{NAMES[0]} and the other three",
+)
 def test_mnist_is_the_published_set(data_folder):
     file = data_folder / "datasets" / "mnist" / NAMES[0]
     if not file.exists():

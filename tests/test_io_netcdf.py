@@ -53,6 +53,13 @@ def test_round_trip(written):
     assert again.errors.dtype == np.int64
 
 
+@pytest.mark.parametrize("units", ["s", "days", "days since 2000-01-01"])
+def test_numbers_with_a_unit_of_time_stay_numbers(tmp_path, units):
+    dataset = xr.Dataset({"t": ("point", [1.5, 2.5], {"units": units})})
+    netcdf.write(dataset, tmp_path / "x.nc")
+    xr.testing.assert_identical(netcdf.read(tmp_path / "x.nc"), dataset)
+
+
 @given(
     st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64), min_size=1, max_size=8),
     st.dictionaries(

@@ -1,5 +1,7 @@
 """Staircase ramps: numbering, units, round trips, and refusal of impossible tables."""
 
+import os
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -209,6 +211,10 @@ def test_ramps_refuses_no_data(path):
         staircase.ramps(dataset)
 
 
+@pytest.mark.skipif(
+    not os.environ.get("DEVICEPHYS_DATA"),
+    reason=f"DEVICEPHYS_DATA is not set: needs {'/'.join(HFO2)}",
+)
 def test_measured_hfo2_ramps(data_folder):
     source = data_folder.joinpath(*HFO2)
     if not source.exists():

@@ -291,7 +291,9 @@ def _at_upper_end(p01: float, p10: float, ber: float, ber_hi: float) -> tuple[fl
     """Rates at the upper end of the bit error rate; both equal to it where no error was counted."""
     if ber == 0:
         return ber_hi, ber_hi
-    return min(p01 * ber_hi / ber, 1.0), min(p10 * ber_hi / ber, 1.0)
+    high01, high10 = (min(p * ber_hi / ber, 1.0) for p in (p01, p10))
+    # Where one rate ends at 1 the other takes the rest: their mean stays ber_hi.
+    return max(high01, 2 * ber_hi - high10), max(high10, 2 * ber_hi - high01)
 
 
 @dataclass(frozen=True)
