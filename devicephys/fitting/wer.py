@@ -10,7 +10,7 @@ of trials. One device alone gets its likelihood interval, and no spread.
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import lmfit
 import numpy as np
@@ -185,27 +185,38 @@ def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
     return estimates
 
 
-def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[DeviceFit, Array]:
-    """Fit one device; give its record and the deviances of bootstrap data sets."""
-    k, n = data.n_errors.values, data.n_trials.values
-    directions = [d for d in DIRECTIONS if (data.direction.values == d).any()]
+def _parameter_names(name: str, data: xr.Dataset) -> list[str]:
+    """Name the parameters that a device's counts can be fitted with, or say what is missing."""
+    k, n, where = data.n_errors.values, data.n_trials.values, data.attrs["source"]
+    directions = _directions(data)
     names = ["delta", *(i_c0_name(d) for d in directions), "t_d"]
     if len(k) <= len(names):
         raise DataError(
-            f"device {name!r} has {len(k)} points", where=data.attrs["source"],
+            f"device {name!r} has {len(k)} points", where=where,
             expected=f"more than the {len(names)} parameters", remedy="measure more widths",
         )  # fmt: skip
     for direction in directions:
         mine = data.direction.values == direction
         if k[mine].sum() == 0 or (k[mine] == n[mine]).all():
-            all_of_them = "worked" if k[mine].sum() == 0 else "failed"
+            outcome = "worked" if k[mine].sum() == 0 else "failed"
             raise FitError(
-                f"device {name!r}, {direction}: every pulse {all_of_them}",
-                where=data.attrs["source"],
+                f"device {name!r}, {direction}: every pulse {outcome}",
+                where=where,
                 remedy="measure where the error rate lies between 1e-4 and 0.9",
             )
+    return names
+
+
+def _directions(data: xr.Dataset) -> list[Direction]:
+    return [d for d in DIRECTIONS if (data.direction.values == d).any()]
+
+
+def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[DeviceFit, Array]:
+    """Fit one device; give its record and the deviances of bootstrap data sets."""
+    names = _parameter_names(name, data)
+    k, n = data.n_errors.values, data.n_trials.values
     currents, widths = data.pulse_current.values, data.pulse_width.values
-    index = np.array([directions.index(d) for d in data.direction.values])
+    index = np.array([_directions(data).index(d) for d in data.direction.values])
     atol = SAFE_ATOL / float(n.max())
 
     def split(theta: Array) -> tuple[Array, Array, float]:
@@ -229,8 +240,9 @@ def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[
             f"device {name!r} did not converge: {outcome.message}", where=data.attrs["source"],
             remedy="check the data for a point that no macrospin explains",
         )  # fmt: skip
-    deviance = float((outcome.residual**2).sum())
-    simulated = _bootstrap(outcome, log_probabilities(outcome.theta), n, rng)
+    deviance = float((residuals(outcome.theta) ** 2).sum())
+    slopes = _jacobian(residuals, outcome.theta)
+    simulated = _bootstrap(slopes, log_probabilities(outcome.theta), n, rng)
     values = np.exp(outcome.theta)
     at_bound = tuple(
         x for x, v in zip(names, values, strict=True)
@@ -248,23 +260,14 @@ def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[
     return record, simulated
 
 
+@dataclass(frozen=True)
 class _Outcome:
-    """What is used of an lmfit result: best logarithms, errors, residuals, Jacobian."""
+    """Best logarithms of the parameters, their standard errors, and whether lmfit converged."""
 
-    def __init__(self, result: lmfit.minimizer.MinimizerResult, names: list[str],
-                 residuals: Callable[[Array], Array]) -> None:  # fmt: skip
-        self.theta = np.array([result.params[x].value for x in names])
-        errors = [result.params[x].stderr for x in names]
-        self.stderr = np.array([np.nan if e is None else e for e in errors])
-        self.success, self.message = bool(result.success), str(result.message)
-        self.residual = residuals(self.theta)
-        self.residuals = residuals
-
-    def jacobian(self) -> Array:
-        """Slopes of the residuals by central differences, shape (points, parameters)."""
-        steps = 1e-4 * np.eye(len(self.theta))
-        sides = [(self.residuals(self.theta + s), self.residuals(self.theta - s)) for s in steps]
-        return np.stack([(up - down) / 2e-4 for up, down in sides], axis=1)
+    theta: Array
+    stderr: Array
+    success: bool
+    message: str
 
 
 def _least_squares(residuals: Callable[[Array], Array], names: list[str], start: Array) -> _Outcome:
@@ -280,7 +283,21 @@ def _least_squares(residuals: Callable[[Array], Array], names: list[str], start:
 
     # Smooth model, noise about 1e-7 of a residual: a finite-difference step well above it.
     minimizer = lmfit.Minimizer(objective, parameters, scale_covar=False)
-    return _Outcome(minimizer.leastsq(epsfcn=1e-10), names, residuals)
+    found = minimizer.leastsq(epsfcn=1e-10)
+    best = [found.params[name] for name in names]
+    return _Outcome(
+        theta=np.array([p.value for p in best]),
+        stderr=np.array([np.nan if p.stderr is None else p.stderr for p in best]),
+        success=bool(found.success),
+        message=str(found.message),
+    )
+
+
+def _jacobian(residuals: Callable[[Array], Array], theta: Array) -> Array:
+    """Slopes of the residuals by central differences, shape (points, parameters)."""
+    step = 1e-4
+    sides = [residuals(theta + s) - residuals(theta - s) for s in step * np.eye(len(theta))]
+    return np.stack(sides, axis=1) / (2 * step)
 
 
 def _start(
@@ -309,7 +326,7 @@ def _start(
 
 
 def _bootstrap(
-    outcome: _Outcome, logs: tuple[Array, Array], n: Array, rng: np.random.Generator
+    slopes: Array, logs: tuple[Array, Array], n: Array, rng: np.random.Generator
 ) -> Array:
     """Deviances of counts drawn from the fitted model, each refitted to first order.
 
@@ -319,7 +336,7 @@ def _bootstrap(
     log_p, log1m_p = logs
     counts = rng.binomial(n.astype(np.int64), np.exp(log_p), size=(BOOTSTRAPS, len(n)))
     residuals = deviance_residuals(counts, n, log_p, log1m_p)
-    basis, _ = np.linalg.qr(outcome.jacobian())
+    basis, _ = np.linalg.qr(slopes)
     deviances: Array = (residuals**2).sum(axis=1) - ((residuals @ basis) ** 2).sum(axis=1)
     return deviances
 
