@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy import stats as scipy_stats
 
 from devicephys import tables
 from devicephys.checks import Array
@@ -21,7 +20,6 @@ from devicephys.io import tidy_csv
 from devicephys.mram.spread import mean_write_error_rate
 from devicephys.mram.write import write_energy
 from devicephys.parameters import DIRECTIONS
-from devicephys.stats import LEVEL
 
 NAME = "stt_mram_wer"
 STEP = 1e-3  # of a logarithm, for the slopes of ln BER
@@ -68,7 +66,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
         ]
     )
     sigma = np.sqrt(np.einsum("aij,ab,bij->ij", slopes, np.array(result.covariance), slopes))
-    factor = np.exp(scipy_stats.t.ppf(0.5 + LEVEL / 2, max(len(result.devices) - 1, 1)) * sigma)
+    factor = np.exp(wer.half_width(len(result.devices)) * sigma)
     mtj = wer.junction(result)
     energy = np.mean([write_energy(mtj, *points, d) for d in DIRECTIONS], axis=0)
     return tables.make(

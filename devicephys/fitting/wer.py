@@ -9,7 +9,7 @@ of trials. One device alone gets its likelihood interval, and no spread.
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import lmfit
@@ -113,16 +113,17 @@ def fit(
         rows = np.flatnonzero(dataset.device.values == name)
         devices.append(_fit_device(name, dataset.isel(point=rows), stream))
         progress(len(devices), len(names))
-    deviance, dof = sum(d.deviance for d, _ in devices), sum(d.dof for d, _ in devices)
-    simulated = np.sum([s for _, s in devices], axis=0)
-    estimates, covariance = _population([d for d, _ in devices])
+    records, bootstraps, covariances = zip(*devices, strict=True)
+    deviance, dof = sum(d.deviance for d in records), sum(d.dof for d in records)
+    simulated = np.sum(bootstraps, axis=0)
+    estimates, covariance = _population(records, covariances)
     return FitResult(
         recipe=recipe,
         version=__version__,
         estimates=(*estimates, *given),
         covariance=tuple(tuple(float(x) for x in row) for row in covariance),
         data=summary(dataset),
-        devices=tuple(d for d, _ in devices),
+        devices=records,
         deviance=float(deviance),
         dof=int(dof),
         p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
@@ -211,8 +212,10 @@ def _directions(data: xr.Dataset) -> list[Direction]:
     return [d for d in DIRECTIONS if (data.direction.values == d).any()]
 
 
-def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[DeviceFit, Array]:
-    """Fit one device; give its record and the deviances of bootstrap data sets."""
+def _fit_device(
+    name: str, data: xr.Dataset, rng: np.random.Generator
+) -> tuple[DeviceFit, Array, Array]:
+    """Fit one device; give its record, the bootstrap deviances, the covariance of logarithms."""
     names = _parameter_names(name, data)
     k, n = data.n_errors.values, data.n_trials.values
     currents, widths = data.pulse_current.values, data.pulse_width.values
@@ -251,21 +254,23 @@ def _fit_device(name: str, data: xr.Dataset, rng: np.random.Generator) -> tuple[
     record = DeviceFit(
         device=name,
         values=dict(zip(names, values.tolist(), strict=True)),
-        stderrs=dict(zip(names, (values * outcome.stderr).tolist(), strict=True)),
+        stderrs=dict(
+            zip(names, (values * np.sqrt(np.diag(outcome.covariance))).tolist(), strict=True)
+        ),
         deviance=deviance,
         dof=len(k) - len(names),
         p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
         at_bound=at_bound,
     )
-    return record, simulated
+    return record, simulated, outcome.covariance
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Best logarithms of the parameters, their standard errors, and whether lmfit converged."""
+    """Best logarithms of the parameters, their covariance, and whether lmfit converged."""
 
     theta: Array
-    stderr: Array
+    covariance: Array
     success: bool
     message: str
 
@@ -287,7 +292,7 @@ def _least_squares(residuals: Callable[[Array], Array], names: list[str], start:
     best = [found.params[name] for name in names]
     return _Outcome(
         theta=np.array([p.value for p in best]),
-        stderr=np.array([np.nan if p.stderr is None else p.stderr for p in best]),
+        covariance=np.full((len(best),) * 2, np.nan) if found.covar is None else found.covar,
         success=bool(found.success),
         message=str(found.message),
     )
@@ -341,7 +346,9 @@ def _bootstrap(
     return deviances
 
 
-def _population(devices: list[DeviceFit]) -> tuple[list[Estimate], Array]:
+def _population(
+    devices: Sequence[DeviceFit], covariances: Sequence[Array]
+) -> tuple[list[Estimate], Array]:
     """Means of the logarithms over devices, their covariance, and the spreads."""
     names = list(devices[0].values)
     if any(list(d.values) != names for d in devices):
@@ -353,11 +360,11 @@ def _population(devices: list[DeviceFit]) -> tuple[list[Estimate], Array]:
     n = len(devices)
     if n > 1:
         covariance = np.atleast_2d(np.cov(logs.T)) / n
-        quantile = scipy_stats.t.ppf(0.5 + LEVEL / 2, n - 1)
         spreads = np.sqrt(np.maximum(logs.var(axis=0, ddof=1) - (errors**2).mean(axis=0), 0.0))
     else:
-        covariance, quantile = np.diag(errors[0] ** 2), scipy_stats.norm.ppf(0.5 + LEVEL / 2)
+        covariance = covariances[0]
         spreads = np.full(len(names), np.nan)
+    quantile = half_width(n)
     units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
     estimates = []
     for j, name in enumerate(names):
@@ -376,6 +383,28 @@ def _population(devices: list[DeviceFit]) -> tuple[list[Estimate], Array]:
             )
         )
     return estimates, covariance
+
+
+def half_width(n_devices: int) -> float:
+    """Give the half width of a 95 % interval in standard errors.
+
+    Parameters
+    ----------
+    n_devices : int
+        Number of devices, >= 1 [1].
+
+    Returns
+    -------
+    float
+        Student's t over devices; the normal law for the likelihood interval of one device [1].
+
+    Examples
+    --------
+    >>> round(half_width(8), 3), round(half_width(1), 3)
+    (2.365, 1.96)
+    """
+    law = scipy_stats.t(n_devices - 1) if n_devices > 1 else scipy_stats.norm
+    return float(law.ppf(0.5 + LEVEL / 2))
 
 
 def junction(result: FitResult) -> MTJ:
