@@ -20,6 +20,7 @@ from devicephys.errors import DataError, DevicephysError, ParameterError
 
 if TYPE_CHECKING:
     from devicephys.checks import Array
+    from devicephys.fitting.result import FitResult
 
 app = typer.Typer(
     add_completion=False,
@@ -105,6 +106,7 @@ def fit(
     from devicephys import fits
     from devicephys.fitting import result as fit_result
     from devicephys.io.files import refuse_existing
+    from devicephys.report import verdicts
     from devicephys.study import data_path
     from devicephys.units import si
 
@@ -117,6 +119,13 @@ def fit(
             lambda k, n: progress("fit", k, n),
         )
     fit_result.write(result, out, force=force)
+    if result.devices:
+        typer.echo(
+            f"deviance/dof = {result.deviance / result.dof:.3g}, bootstrap p = {result.p_value:.2g}"
+        )
+    for verdict in verdicts.of_fit(result):
+        if verdict.verdict == "FAIL":
+            warnings.warn(f"{verdict.claim}: FAIL ({verdict.found})", stacklevel=1)
     for e in result.estimates:
         text = f"{si(e.low, e.unit, 4)} to {si(e.high, e.unit, 4)}" if e.vary else "given"
         typer.echo(f"{e.name:14} {si(e.value, e.unit, 4):>12}   {text}")
@@ -153,7 +162,7 @@ def table(
     dataset = chosen.read(data_path(source))
     with _bar(quiet) as progress:
         result = (
-            fit_result.read(fit)
+            _matching(fit_result.read(fit), dataset.attrs["sha256"], str(fit))
             if fit
             else chosen.fit(
                 dataset, np.random.default_rng(seed), lambda k, n: progress("fit", k, n)
@@ -162,6 +171,15 @@ def table(
         made = chosen.table(dataset, result, axes)
     netcdf.write(made, out, force=force)
     typer.echo(f"table: {out}, {dict(made.sizes)}")
+
+
+def _matching(result: "FitResult", sha256: str, where: str) -> "FitResult":
+    if result.data.get("sha256") != sha256:
+        raise DataError(
+            "a fit of other data", where=where, expected=f"sha256 {sha256[:12]}...",
+            remedy="fit this file first",
+        )  # fmt: skip
+    return result
 
 
 def _axis(text: str) -> "tuple[str, Array]":

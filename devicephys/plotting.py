@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -95,7 +96,7 @@ def wer_figure(dataset: xr.Dataset, bands: Sequence[Band], synthetic: bool) -> F
         figure, panels = _axes(len(directions), 9.2, 4.2, sharey=True)
         for axes, direction in zip(panels, directions, strict=True):
             mine = [b for b in bands if b.direction == direction]
-            for band, colour in zip(mine, COLOURS, strict=False):
+            for band, colour in zip(mine, cycle(COLOURS), strict=False):
                 _wer_series(axes, dataset, band, colour)
             axes.set_yscale("log")
             axes.set_xlabel("pulse width [ns]")
@@ -217,7 +218,7 @@ def ber_energy_figure(table: xr.Dataset, front: xr.Dataset, synthetic: bool) -> 
                 table.energy_per_bit.values.ravel() / 10.0**exponent, table.ber.values.ravel(), ".",
                 color="#aaaaaa", ms=4, label="all operating points",
             )  # fmt: skip
-        for cell, colour, marker in zip(cells, COLOURS, MARKERS, strict=False):
+        for cell, colour, marker in zip(cells, cycle(COLOURS), cycle(MARKERS), strict=False):
             mine = front.isel(point=np.flatnonzero(front.cell.values == cell)) if cell else front
             energy, ber = mine.energy_per_bit.values / 10.0**exponent, mine.ber.values
             bars = [ber - mine.ber_lo.values, mine.ber_hi.values - ber]
@@ -257,7 +258,7 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
     exponent, prefix = prefix_of(float(np.median(results.energy_per_bit)))
     with matplotlib.rc_context(STYLE):
         figure, (left, right) = _axes(2, 9.2, 4.2, sharey=True)
-        for answer, colour, marker in zip(answers, COLOURS, MARKERS, strict=False):
+        for answer, colour, marker in zip(answers, cycle(COLOURS), cycle(MARKERS), strict=False):
             mine = results.network.values == answer.network
             if answer.cell:
                 mine &= results.cell.values == answer.cell

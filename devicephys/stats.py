@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats as scipy_stats
 from scipy.special import betaincinv, xlogy
 
 from devicephys.checks import Array, in_range
@@ -64,8 +65,9 @@ def clustered_interval(
     """Bound a proportion whose trials come in correlated clusters (Korn-Graubard interval).
 
     Trials of one device resemble each other, so `n` trials are worth only
-    ``n_eff = p (1 - p) / variance``. The Clopper-Pearson interval is taken at n_eff, between
-    `n_clusters` and `n`; a proportion of 0 or 1 carries no variance and is worth `n_clusters`.
+    ``n_eff = p (1 - p) / variance`` (at most `n`), times ``(t_{n-1}/t_{n_clusters-1})^2`` because
+    few clusters know their own variance badly. The Clopper-Pearson interval is taken at n_eff; a
+    proportion of 0 or 1 carries no variance and is worth `n_clusters`.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def clustered_interval(
     n : float
         Number of trials, > 0 [1].
     n_clusters : float
-        Number of independent clusters, in (0, n] [1].
+        Number of independent clusters, in (1, n] [1].
     level : float, optional
         Confidence level [1].
 
@@ -98,14 +100,18 @@ def clustered_interval(
     --------
     >>> low, high = clustered_interval(0.05, 0.02**2, 500, 50)
     >>> round(low, 4), round(high, 4)
-    (0.0184, 0.106)
+    (0.0179, 0.1077)
     """
     in_range("p", p, "1", above=0, below=1, inclusive=True)
     in_range("variance", variance, "1", above=0, inclusive=True)
-    in_range("n_clusters", n_clusters, "1", above=0)
-    binomial = p * (1 - p)
-    n_eff = n_clusters if binomial == 0 else (n if variance == 0 else binomial / variance)
-    n_eff = float(np.clip(n_eff, n_clusters, n))
+    in_range("n_clusters", n_clusters, "1", above=1)
+    in_range("n", n, "1", above=n_clusters, inclusive=True)
+    if p * (1 - p) == 0:
+        n_eff = float(n_clusters)
+    else:
+        worth = p * (1 - p) / variance if variance > 0 else n
+        t = scipy_stats.t.ppf(0.5 + level / 2, [n - 1, n_clusters - 1])
+        n_eff = float(min(worth, n) * (t[0] / t[1]) ** 2)
     low, high = binomial_interval(min(p * n_eff, n_eff), n_eff, level)
     return float(low), float(high)
 

@@ -36,8 +36,8 @@ class Study:
 
     Attributes
     ----------
-    name, title, intended_use : str
-        Name of the file, heading of the report, and what the result may be used for.
+    source, title, intended_use : str
+        Shipped name or path, heading of the report, and what the result may be used for.
     recipe, data : str
         Recipe, and the data file: a shipped name, a path, or a path below $DEVICEPHYS_DATA.
     networks : tuple of str
@@ -56,7 +56,7 @@ class Study:
         Validation claims to check in the report.
     """
 
-    name: str
+    source: str
     title: str
     intended_use: str
     recipe: str
@@ -70,6 +70,10 @@ class Study:
     claims: tuple[str, ...] = ()
 
 
+WRITTEN = {
+    "study.json", "data.nc", "fit.json", "table.nc", "table.csv", "accuracy.nc", "accuracy.csv",
+    "report.html", "report.json",
+}  # fmt: skip
 REQUIRED = ("title", "intended_use", "recipe", "data", "networks", "seed", "max_loss")
 
 
@@ -162,25 +166,19 @@ did you mean 'seed'?
     except tomllib.TOMLDecodeError as err:
         raise ParameterError(f"not TOML ({err})", where=where) from err
     for key in raw:
-        known("study key", key, [f.name for f in fields(Study) if f.name != "name"], where=where)
+        known("study key", key, [f.name for f in fields(Study) if f.name != "source"], where=where)
     missing = [key for key in REQUIRED if key not in raw]
     if missing:
         raise ParameterError(f"no key {missing[0]!r}", where=where, expected=", ".join(REQUIRED))
     for key, kind in (("seed", int), ("networks", list), ("claims", list), ("grid", dict),
                       ("sampling", dict), ("specification", dict), ("title", str),
+                      ("intended_use", str),
                       ("recipe", str), ("data", str), ("max_loss", float)):  # fmt: skip
         if key in raw and (not isinstance(raw[key], kind) or isinstance(raw[key], bool)):
             raise ParameterError(f"{key} = {raw[key]!r}", where=where, expected=kind.__name__)
-    known("recipe", raw["recipe"], fits.RECIPES, where=where)
-    in_range(f"{where}: max_loss", raw["max_loss"], "1", above=0, below=1)
-    in_range(f"{where}: seed", raw["seed"], "1", above=0, inclusive=True)
-    for key in raw.get("sampling", {}):
-        known("sampling key", key, [f.name for f in fields(Sampling)], where=where)
-    for name, limits in raw.get("specification", {}).items():
-        for key in limits:
-            known(f"limit of {name}", key, ("min", "max"), where=where)
+    _check_values(raw, where)
     return Study(
-        name=Path(where).stem,
+        source=where.removesuffix(".toml") if where.removesuffix(".toml") in shipped() else where,
         **raw
         | {
             "networks": tuple(raw["networks"]),
@@ -191,9 +189,41 @@ did you mean 'seed'?
     )
 
 
+def _check_values(raw: Mapping[str, Any], where: str) -> None:
+    """Check what stands inside the keys of a study, before any work is done."""
+    known("recipe", raw["recipe"], fits.RECIPES, where=where)
+    in_range(f"{where}: max_loss", raw["max_loss"], "1", above=0, below=1)
+    in_range(f"{where}: seed", raw["seed"], "1", above=0, inclusive=True)
+    for key in ("networks", "claims"):
+        if not all(isinstance(name, str) for name in raw.get(key, [])):
+            raise ParameterError(f"{key} = {raw[key]!r}", where=where, expected="names")
+    if not raw["networks"]:
+        raise ParameterError("networks = []", where=where, expected="at least one network")
+    for key, value in raw.get("sampling", {}).items():
+        known("sampling key", key, [f.name for f in fields(Sampling)], where=where)
+        kind = float if key == "half_width" else int
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ParameterError(f"{key} = {value!r}", where=where, expected=kind.__name__)
+    for name, limits in raw.get("specification", {}).items():
+        if not isinstance(limits, dict):
+            raise ParameterError(f"{name} = {limits!r}", where=where, expected="{min, max}")
+        for key, value in limits.items():
+            known(f"limit of {name}", key, ("min", "max"), where=where)
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise ParameterError(f"{name}.{key} = {value!r}", where=where, expected="a number")
+
+
 def _axis(name: str, value: Any, where: str) -> Array:
-    known("axis", name, tables.AXES, where=where)
+    known("axis", name, [n for n, unit in tables.AXES.items() if unit], where=where)
+    numbers = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(numbers, list) or not all(type(x) in (int, float) for x in numbers):
+        raise ParameterError(
+            f"axis {name} = {value!r}",
+            where=where,
+            expected="a list or {start, stop, n} of numbers",
+        )
     if isinstance(value, dict) and set(value) == {"start", "stop", "n"}:
+        in_range(f"{where}: n", value["n"], "1", above=0, below=1e6)
         axis = np.linspace(value["start"], value["stop"], int(value["n"]))
     elif isinstance(value, list):
         axis = np.array(value, np.float64)
@@ -397,6 +427,7 @@ def run(
     path = data_path(study.data)
     for name in study.networks:  # what is missing should be said before the work, not after
         load_network(name)
+    report.check_claims(study.claims, where=study.source)
     with _whole_folder(out, force=force) as folder:
         dataset = recipe.read(path)
         rng = np.random.default_rng(study.seed)
@@ -422,12 +453,16 @@ def run(
 @contextmanager
 def _whole_folder(out: str | Path, *, force: bool) -> Iterator[Path]:
     """Give a scratch folder that takes the place of `out` when the block ends well."""
-    target = refuse_existing(Path(out), force=force)
-    if target.exists() and not (target / "study.json").is_file():
-        raise OutputExistsError(
-            "is there and is not the output of a study", where=str(target),
-            remedy="choose another name: --force replaces only what a study has written",
+    target = refuse_existing(Path(out).resolve(), force=force)
+    if target.exists():
+        foreign = [target.name] if not target.is_dir() else sorted(
+            {p.name for p in target.iterdir()} - WRITTEN
         )  # fmt: skip
+        if foreign:
+            raise OutputExistsError(
+                f"holds {foreign[0]}, which no study has written", where=str(out),
+                remedy="choose another name: --force replaces only the output of a study",
+            )  # fmt: skip
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".devicephys-"))
     scratch.chmod(0o755)
     try:

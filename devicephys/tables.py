@@ -41,6 +41,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "energy_per_bit": ("J", "mean energy of writing one bit"),
     }
 )
+LOGARITHMIC = ("energy_per_bit", "ber", "ber_lo", "ber_hi")
 AXES: Mapping[str, str] = MappingProxyType(
     {"cell": "", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
 )
@@ -168,7 +169,7 @@ def lookup(table: xr.Dataset, **point: float | str) -> dict[str, float]:
     """Look up rates and energy at an operating point between the grid points.
 
     Valid inside the grid only: log10 of the rates and of the energy are interpolated linearly in
-    each axis (next to a rate of zero the rate itself); names such as the cell are matched exactly.
+    each axis, next to a rate of zero the rates themselves; names are matched exactly.
 
     Parameters
     ----------
@@ -210,17 +211,22 @@ def lookup(table: xr.Dataset, **point: float | str) -> dict[str, float]:
     wide = [n for n in axes if plane.sizes[n] > 1]
     plane = plane.squeeze([n for n in axes if n not in wide])
     grid, at = tuple(plane[n].values for n in wide), [float(point[n]) for n in wide]
-    found = {}
-    for name in VARIABLES:
-        values = plane[name].transpose(*wide).values
-        if not wide:
-            found[name] = float(values)
-            continue
-        logs = np.log10(np.where(values > 0, values, np.nan))
-        log = float(RegularGridInterpolator(grid, logs)(at)[0])
-        # A rate of zero has no logarithm: between it and its neighbours, interpolate the rate.
-        linear = RegularGridInterpolator(grid, values)
-        found[name] = 10**log if np.isfinite(log) else float(linear(at)[0])
+    grids = {name: plane[name].transpose(*wide).values for name in VARIABLES}
+
+    def at_point(values: Array) -> float:
+        return float(RegularGridInterpolator(grid, values)(at)[0]) if wide else float(values)
+
+    found = {name: at_point(values) for name, values in grids.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = {
+            n: at_point(np.where(grids[n] > 0, np.log10(grids[n]), np.nan)) for n in LOGARITHMIC
+        }
+        share = at_point(np.where(grids["ber"] > 0, grids["p01"] / grids["ber"] / 2, 0.5))
+    if np.isfinite(logs["energy_per_bit"]):
+        found["energy_per_bit"] = 10 ** logs.pop("energy_per_bit")
+    if all(np.isfinite(x) for x in logs.values()):  # next to a rate of zero all stay linear
+        found |= {name: 10**x for name, x in logs.items()}
+        found |= {"p01": 2 * found["ber"] * share, "p10": 2 * found["ber"] * (1 - share)}
     return found
 
 

@@ -10,9 +10,6 @@ PREFIXES: Mapping[int, str] = MappingProxyType(
     {-18: "a", -15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 )
 
-UM2 = 1e-12  # m2: resistance-area products are quoted in Ohm um2
-NM = 1e-9  # m
-
 COLUMN_UNITS: Mapping[str, str] = MappingProxyType(
     {"A": "A", "V": "V", "s": "s", "K": "K", "ohm": "Ohm", "J": "J"}
 )

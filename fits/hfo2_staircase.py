@@ -14,7 +14,7 @@ import xarray as xr
 from scipy import stats as scipy_stats
 
 from devicephys import __version__, tables
-from devicephys.checks import Array
+from devicephys.checks import Array, known
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import staircase
@@ -79,6 +79,8 @@ def _estimate(
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
     """Count 1T1R and 2T2R read errors at every voltage; energy of the last RESET pulse."""
     r = staircase.ramps(dataset)
+    for name in grid:
+        known("axis of this recipe", name, ("pulse_voltage",))
     default = r.voltage[(r.voltage > LOWEST - 1e-6) & (r.voltage < HIGHEST + 1e-6)]
     voltages = grid.get("pulse_voltage", default)
     rows = []

@@ -7,13 +7,15 @@ carries information.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from devicephys import tables
-from devicephys.checks import Array
+from devicephys.checks import Array, known
+from devicephys.errors import DataError
 from devicephys.fitting import wer
 from devicephys.fitting.result import FitResult
 from devicephys.io import tidy_csv
@@ -23,7 +25,7 @@ from devicephys.parameters import DIRECTIONS
 
 NAME = "stt_mram_wer"
 STEP = 1e-3  # of a logarithm, for the slopes of ln BER
-TOLERANCE = {"rtol": 1e-4, "atol": 1e-15}  # the table ends where atol matters: WER 1e-15
+ATOL, RESOLVED = 1e-15, 1e-12  # what the solver may add to a WER; what it then still resolves
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -41,40 +43,28 @@ def fit(
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
     """Tabulate the array's mean write error and the energy over currents and widths.
 
-    p10 is the error of writing 1 (P->AP), p01 of writing 0 (AP->P), both from the opposite state;
-    the interval carries the fit's covariance through the slopes of ln BER (Student's t).
+    p10 is the error of writing 1 (P->AP), p01 of writing 0 (AP->P), both from the opposite state.
+    The interval carries the fit's covariance and the uncertainty of the spread through the slopes
+    of ln BER (Student's t). A rate below 1e-12 is only bounded: its interval is 0 to 1e-12 or more.
     """
-    current, width = (grid.get(a, default) for a, default in _default_grid(dataset).items())
-    points = (current[:, None], width[None, :])
-    names = [e.name for e in result.estimates if e.vary]
-    theta = np.log([result[name].value for name in names])
-
-    def rates(shift: Array) -> Array:
-        moved = wer.shifted(result, dict(zip(names, np.exp(theta + shift), strict=True)))
-        mtj, spread = wer.junction(moved), wer.spread(moved)
-        return np.array(
-            [mean_write_error_rate(mtj, spread, *points, d, **TOLERANCE) for d in DIRECTIONS]
-        )
-
-    p10, p01 = rates(np.zeros(len(names)))
-    ber = (p10 + p01) / 2
-    tiny = TOLERANCE["atol"]
-    slopes = np.stack(
-        [
-            np.log((rates(STEP * e).mean(axis=0) + tiny) / (ber + tiny)) / STEP
-            for e in np.eye(len(names))
-        ]
-    )
-    sigma = np.sqrt(np.einsum("aij,ab,bij->ij", slopes, np.array(result.covariance), slopes))
-    factor = np.exp(wer.half_width(len(result.devices)) * sigma)
     mtj = wer.junction(result)
+    for name in grid:
+        known("axis of this recipe", name, ("pulse_current", "pulse_width"))
+    current = grid["pulse_current"] if "pulse_current" in grid else _shared_currents(dataset)
+    longest = float(dataset.pulse_width.max())
+    width = grid.get("pulse_width", np.linspace(longest / 10, longest, 10))
+    points = (current[:, None], width[None, :])
+    p10, p01 = _rates(result, points)
+    ber = (p10 + p01) / 2
+    factor = np.exp(_uncertainty(result, points, ber))
+    bounded = ber < RESOLVED
     energy = np.mean([write_energy(mtj, *points, d) for d in DIRECTIONS], axis=0)
     return tables.make(
         {"pulse_current": current, "pulse_width": width},
         {
             "ber": ber,
-            "ber_lo": ber / factor,
-            "ber_hi": np.minimum(ber * factor, 1.0),
+            "ber_lo": np.where(bounded, 0.0, ber / factor),
+            "ber_hi": np.minimum(np.maximum(ber * factor, np.where(bounded, RESOLVED, 0)), 1.0),
             "p01": p01,
             "p10": p10,
             "energy_per_bit": energy,
@@ -90,13 +80,46 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     )
 
 
-def _default_grid(dataset: xr.Dataset) -> dict[str, Array]:
-    """Inside the measured currents of both directions, to twice the longest width."""
+def _rates(result: FitResult, points: tuple[Array, Array], scale: float = 1.0) -> Array:
+    """Mean write errors of both directions, with the variance of devices scaled; (2, i, t)."""
+    between = tuple(tuple(scale * x for x in row) for row in result.between)
+    array = replace(result, between=between)
+    mtj = wer.junction(array)
+    return np.array(
+        [
+            mean_write_error_rate(mtj, wer.spread(array, d), *points, d, rtol=1e-4, atol=ATOL)
+            for d in DIRECTIONS
+        ]
+    )
+
+
+def _uncertainty(result: FitResult, points: tuple[Array, Array], ber: Array) -> Array:
+    """Half width of the 95 % interval of ln BER, to first order."""
+    names = [e.name for e in result.estimates if e.vary]
+
+    def slope(rates: Array) -> Array:
+        change: Array = np.log((rates.mean(axis=0) + ATOL) / (ber + ATOL)) / STEP
+        return change
+
+    slopes = [
+        slope(_rates(wer.shifted(result, {n: result[n].value * np.exp(STEP)}), points))
+        for n in names
+    ]
+    variance = np.einsum("aij,ab,bij->ij", slopes, np.array(result.covariance), slopes)
+    n = len(result.devices)
+    if n > 1:  # n devices know ln sigma with a variance of 1/(2 (n - 1))
+        of_spread = slope(_rates(result, points, scale=float(np.exp(2 * STEP))))
+        variance = variance + of_spread**2 / (2 * (n - 1))
+    return np.asarray(wer.half_width(n) * np.sqrt(variance))
+
+
+def _shared_currents(dataset: xr.Dataset) -> Array:
+    """Seven currents inside the range that was measured in both directions."""
     by_direction = [dataset.pulse_current.values[dataset.direction.values == d] for d in DIRECTIONS]
-    low = max(x.min() for x in by_direction)
-    high = min(x.max() for x in by_direction)
-    widths = dataset.pulse_width.values
-    return {
-        "pulse_current": np.linspace(low, high, 7),
-        "pulse_width": np.linspace(widths.max() / 10, widths.max(), 10),
-    }
+    low, high = max(x.min() for x in by_direction), min(x.max() for x in by_direction)
+    if low >= high:
+        raise DataError(
+            "the directions share no range of currents", where=dataset.attrs["source"],
+            remedy="give the axis, for example --grid pulse_current=60e-6:70e-6:5",
+        )  # fmt: skip
+    return np.linspace(low, high, 7)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from devicephys.bnn.accuracy import Sampling, accuracy, along, least_energy, prepare
+from devicephys.bnn.accuracy import Sampling, _at_upper_end, accuracy, along, least_energy, prepare
 from devicephys.bnn.faults import flip_weights
 from devicephys.bnn.inference import encode, predict
 from devicephys.bnn.network import Layer, Network
@@ -368,3 +368,14 @@ def test_networks_and_cells_are_answered_apart():
 def test_largest_loss_must_be_a_share(max_loss):
     with pytest.raises(ParameterError, match=r"max_loss = .*expected finite, in \(0, 1\)"):
         least_energy(outcomes([1e-12], [0.1]), max_loss)
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+@settings(deadline=None, max_examples=50, derandomize=True)
+def test_rates_at_the_upper_end_are_probabilities_with_that_mean(p01, p10, more):
+    ber = (p01 + p10) / 2
+    upper = ber + more * (1 - ber)
+    high01, high10 = _at_upper_end(p01, p10, ber, upper)
+    assert 0 <= high01 <= 1
+    assert 0 <= high10 <= 1
+    assert (high01 + high10) / 2 >= upper - 1e-12

@@ -8,7 +8,7 @@ from devicephys.fits import stt_mram_wer, synthetic_stt_mram
 from devicephys.validation import round_trip
 
 from devicephys import data
-from devicephys.errors import DataError, FitError
+from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting import result as fit_result
 from devicephys.fitting import wer
 from devicephys.fitting.bands import bands
@@ -62,7 +62,7 @@ def test_one_device_has_a_likelihood_interval_and_no_spread(counts, fitted):
     assert single["delta"].value == pytest.approx(device.values["delta"], rel=1e-6)
     assert single["delta"].stderr == pytest.approx(device.stderrs["delta"], rel=1e-3)
     assert np.isnan(single["delta"].spread)
-    assert wer.spread(single).sigma_i_c0 == 0.0
+    assert wer.spread(single, "P->AP").sigma_i_c0 == 0.0
 
 
 def test_order_of_rows_and_scale_of_time_do_not_matter(counts):
@@ -115,6 +115,53 @@ def test_a_table_needs_both_directions(counts):
     half = stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
     with pytest.raises(DataError, match=r"no i_c0_ap_p.*measure the missing direction"):
         wer.junction(half)
+
+
+GRID = {"pulse_current": np.array([60e-6, 68e-6]), "pulse_width": np.array([6e-9, 10e-9, 30e-9])}
+
+
+def test_table_of_one_device_carries_its_full_covariance(counts):
+    single = stt_mram_wer.fit(
+        only(counts, "synthetic-1"), np.random.default_rng(1), lambda done, total: None
+    )
+    table = stt_mram_wer.table(counts, single, GRID)
+    width = np.log(table.ber_hi / table.ber).values[:, :2]
+    # I_c0 and t_D compensate each other in the rate: far below what their own errors add up to.
+    slope = 2 * GRID["pulse_width"][:2] / single["t_d"].value * single["i_c0_p_ap"].stderr
+    assert (width < 1.96 * slope / single["i_c0_p_ap"].value * 4).all()
+    assert (width > 0).all()
+
+
+def test_table_widens_into_the_tail_and_only_bounds_what_it_cannot_resolve(counts, fitted):
+    table = stt_mram_wer.table(counts, fitted, GRID)
+    ratio = (table.ber_hi / table.ber).values
+    assert (np.diff(ratio, axis=1) > 0).all()
+    deep = table.ber.values < 1e-12
+    assert deep[1, 2]
+    assert (table.ber_lo.values[deep] == 0).all()
+    assert (table.ber_hi.values[deep] >= 1e-12).all()
+    with pytest.raises(ParameterError, match="unknown axis of this recipe 'pulse_voltage'"):
+        stt_mram_wer.table(counts, fitted, {"pulse_voltage": np.array([1.0])})
+
+
+def test_spread_of_a_fit_keeps_the_correlation_of_devices(fitted):
+    sigma = wer.spread(fitted, "P->AP")
+    logs = np.log([[d.values[n] for n in ("i_c0_p_ap", "delta")] for d in fitted.devices])
+    assert sigma.rho_i_c0_delta == pytest.approx(np.corrcoef(logs.T)[0, 1], abs=0.05)
+
+
+def test_counts_in_other_units_do_not_pass_silently(counts):
+    wrong = only(counts, "synthetic-1").copy(deep=True)
+    wrong["pulse_current"] = wrong.pulse_current * 1e6
+    with pytest.raises((FitError, DataError), match="synthetic-1"):
+        stt_mram_wer.fit(wrong, np.random.default_rng(1), lambda done, total: None)
+
+
+def test_a_point_the_model_cannot_solve_is_named(counts):
+    one = only(counts, "synthetic-1").copy(deep=True)
+    one["pulse_width"].values[0], one["pulse_current"].values[0] = 1e-3, 1e-5
+    with pytest.raises(FitError, match=r"'synthetic-1'.*far outside the write regime"):
+        stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
 
 
 def test_bands_enclose_most_devices(counts, fitted):

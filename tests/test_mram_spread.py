@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from devicephys.errors import ParameterError
+from devicephys.mram import fokker_planck
 from devicephys.mram.spread import Spread, mean_write_error_rate
 from devicephys.mram.write import write_error_rate
 from devicephys.parameters import MTJ
@@ -43,6 +44,19 @@ def test_equals_the_mean_over_drawn_devices():
     error = np.std(drawn) / np.sqrt(len(drawn))
     assert abs(np.mean(drawn) - mean) < 4.5 * error  # false alarm 7e-6, seed fixed
     assert error < 0.03 * mean  # the comparison can tell 15 %
+
+
+def test_correlated_spreads_equal_the_mean_over_drawn_devices():
+    """H_k varies: Delta and I_c0 rise with it, t_D falls."""
+    sigma = Spread(0.04, 0.04, 0.04, rho_i_c0_delta=1, rho_i_c0_t_d=-1, rho_delta_t_d=-1)
+    f = np.exp(np.random.default_rng(6).normal(0, 0.04, 2000))
+    i, tau = 2.0 / f, 8.0 * f
+    drawn = fokker_planck.wer(i, tau, 60 * f, rtol=1e-3)
+    mean = float(mean_write_error_rate(DEVICE, sigma, 60e-6, 8e-9, "P->AP"))
+    error = drawn.std() / np.sqrt(len(drawn))
+    assert abs(drawn.mean() - mean) < 4.5 * error  # false alarm 7e-6, seed fixed
+    apart = float(mean_write_error_rate(DEVICE, Spread(0.04, 0.04, 0.04), 60e-6, 8e-9, "P->AP"))
+    assert apart > 1.3 * mean
 
 
 def test_refuses_a_negative_spread():

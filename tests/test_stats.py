@@ -43,36 +43,37 @@ def test_binomial_interval_refuses_impossible_counts():
         stats.binomial_interval(np.nan, 4)
 
 
-def test_clustered_interval_lies_between_its_two_limits():
-    p, n, clusters = 0.1, 500, 50
-    alone = stats.clustered_interval(p, p * (1 - p) / n, n, clusters)
+def test_clustered_interval_widens_with_the_variance_and_with_fewer_clusters():
+    p, n = 0.1, 500
+    alone = stats.clustered_interval(p, p * (1 - p) / n, n, n)
     assert alone == pytest.approx([float(x) for x in stats.binomial_interval(50, 500)])
-    lumped = stats.clustered_interval(p, 1.0, n, clusters)  # no more information than clusters
-    assert lumped == pytest.approx([float(x) for x in stats.binomial_interval(5, 50)])
-    low, high = stats.clustered_interval(p, 4e-4, n, clusters)
-    assert lumped[0] < low < alone[0] < p < alone[1] < high < lumped[1]
+    few = stats.clustered_interval(p, p * (1 - p) / n, n, 5)
+    low, high = stats.clustered_interval(p, 4e-4, n, 5)
+    assert low < few[0] < alone[0] < p < alone[1] < few[1] < high
 
 
 def test_clustered_interval_of_nothing_seen_is_worth_the_clusters():
     assert stats.clustered_interval(0.0, 0.0, 500, 50)[1] == pytest.approx(1 - 0.05 ** (1 / 50))
 
 
-def test_clustered_interval_covers_a_beta_binomial_law():
-    """50 devices, 10 trials each, rates from a beta law: nominal 95 % where plain counts fail."""
+@pytest.mark.parametrize("n_devices", [5, 50])
+def test_clustered_interval_covers_a_beta_binomial_law(n_devices):
+    """10 trials a device, rates from a beta law: nominal 95 % where plain counts fail."""
     rng = np.random.default_rng(8)
     a, b, hits, plain_hits, repeats = 0.5, 4.5, 0, 0, 400
+    n = 10 * n_devices
     for _ in range(repeats):
-        k = rng.binomial(10, rng.beta(a, b, 50))
-        p = k.sum() / 500
-        leave_one = (k.sum() - k) / 490
-        variance = 49 / 50 * ((leave_one - leave_one.mean()) ** 2).sum()
-        low, high = stats.clustered_interval(p, variance, 500, 50)
+        k = rng.binomial(10, rng.beta(a, b, n_devices))
+        p = k.sum() / n
+        leave_one = (k.sum() - k) / (n - 10)
+        variance = (n_devices - 1) / n_devices * ((leave_one - leave_one.mean()) ** 2).sum()
+        low, high = stats.clustered_interval(p, variance, n, n_devices)
         hits += low <= 0.1 <= high
-        low, high = stats.binomial_interval(k.sum(), 500)
+        low, high = stats.binomial_interval(k.sum(), n)
         plain_hits += bool(low <= 0.1 <= high)
     # 95 % of 400 is 380, sigma 4.4: below 358 by chance 1e-6
     assert hits >= 358
-    assert plain_hits < 340
+    assert plain_hits < 345
 
 
 @QUICK

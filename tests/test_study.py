@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from devicephys import data, study, tables
+from devicephys import data, report, study, tables
 from devicephys.errors import DataError, OutputExistsError, ParameterError
 from devicephys.fitting import result as fit_result
 from devicephys.io import tidy_csv
@@ -56,7 +58,7 @@ def outputs(plan, tmp_path_factory):
 
 def test_every_shipped_study_parses():
     for name in study.shipped():
-        assert study.read(name).name == name
+        assert study.read(name).source == name
 
 
 def test_a_run_writes_every_stage(outputs):
@@ -105,9 +107,13 @@ def test_existing_output_is_refused_and_force_replaces_only_runs(plan, outputs, 
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("x")
-    with pytest.raises(OutputExistsError, match="not the output of a study"):
+    with pytest.raises(OutputExistsError, match=r"holds thesis\.txt.*only the output of a study"):
         study.run(plan, precious, force=True)
     assert (precious / "thesis.txt").read_text() == "x"
+    (outputs / "two" / "thesis.txt").write_text("x")
+    with pytest.raises(OutputExistsError, match=r"holds thesis\.txt"):
+        study.run(plan, outputs / "two", force=True)
+    (outputs / "two" / "thesis.txt").unlink()
 
 
 def test_an_interrupted_run_leaves_nothing_and_keeps_the_old_one(plan, outputs, tmp_path):
@@ -140,6 +146,14 @@ def test_an_interrupted_run_leaves_nothing_and_keeps_the_old_one(plan, outputs, 
         ("[grid]\npulse_width = [2e-9, 1e-9]", "does not rise"),
         ("[grid]\npulse_width = [-1e-9]", "pulse_width = -1e-09 s"),
         ("[grid]\npulse_width = 3", "expected a list or"),
+        ("[grid]\npulse_width = {start = 'a', stop = 2, n = 3}", "of numbers"),
+        ("[grid]\npulse_width = {start = 1e-9, stop = 2e-9, n = -2}", "n = -2"),
+        ("[grid]\ncell = ['1T1R']", "unknown axis 'cell'"),
+        ("networks = [1]", "expected names"),
+        ("networks = []", "at least one network"),
+        ("[sampling]\nmin_maps = 2.5", "min_maps = 2.5; expected int"),
+        ("[specification]\ndelta = 5", "delta = 5; expected"),
+        ("[specification.delta]\nmin = 'x'", "delta.min = 'x'; expected a number"),
         ("[sampling]\nmaps = 3", "unknown sampling key 'maps'"),
         ("[specification.delta]\nmaximum = 3", "unknown limit of delta 'maximum'"),
     ],
@@ -149,6 +163,23 @@ def test_a_wrong_key_is_named_with_its_remedy(change, message):
     lines = [x for x in TEXT.splitlines() if not x.startswith(key) or not key.strip()]
     with pytest.raises(ParameterError, match=message):
         study.parse("\n".join([*lines, change]), "bad.toml")
+
+
+def test_an_unknown_claim_is_refused_before_any_work(plan, tmp_path):
+    with pytest.raises(ParameterError, match="unknown claim 'fokker'"):
+        study.run(replace(plan, claims=("fokker",)), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_was_edited_is_refused(outputs, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(outputs / "one", folder)
+    for change in ({"max_loss": "x"}, {"max_loss": 2.0}, {"seed": None}):
+        record = json.loads((outputs / "one" / "study.json").read_text()) | change
+        record = {k: v for k, v in record.items() if v is not None}
+        (folder / "study.json").write_text(json.dumps(record))
+        with pytest.raises(DataError, match="not the record of a study"):
+            report.write(folder, lambda done, total: None, force=True)
 
 
 def test_missing_keys_files_and_names_are_said():

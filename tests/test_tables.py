@@ -390,3 +390,16 @@ def test_csv_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         tables.write_csv(line_table(), path, force=True)
     assert os.listdir(tmp_path) == ["x.csv"]
     assert path.read_text() == "mine"
+
+
+def test_lookup_between_points_keeps_the_interval_around_the_rate_and_the_rate_the_mean():
+    for low in (0.0, 5e-7):
+        values = {
+            "ber": [1e-2, 1e-6], "ber_lo": [9e-3, low], "ber_hi": [2e-2, 1e-3],
+            "p01": [1.9e-2, 2e-6], "p10": [1e-3, 0.0], "energy_per_bit": [1e-12, 2e-12],
+        }  # fmt: skip
+        table = make({"pulse_voltage": [0.8, 1.0]}, values, {})
+        for voltage in np.linspace(0.8, 1.0, 9):
+            found = lookup(table, pulse_voltage=float(voltage))
+            assert found["ber_lo"] <= found["ber"] <= found["ber_hi"]
+            assert found["ber"] == pytest.approx((found["p01"] + found["p10"]) / 2)

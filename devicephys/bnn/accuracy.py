@@ -293,7 +293,10 @@ def _at_upper_end(p01: float, p10: float, ber: float, ber_hi: float) -> tuple[fl
         return ber_hi, ber_hi
     high01, high10 = (min(p * ber_hi / ber, 1.0) for p in (p01, p10))
     # Where one rate ends at 1 the other takes the rest: their mean stays ber_hi.
-    return max(high01, 2 * ber_hi - high10), max(high10, 2 * ber_hi - high01)
+    return (
+        min(1.0, max(high01, 2 * ber_hi - high10)),
+        min(1.0, max(high10, 2 * ber_hi - high01)),
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from devicephys.checks import Array
 from devicephys.fitting.result import FitResult
 from devicephys.fitting.wer import WER_FLOOR, i_c0_name, spread
 from devicephys.mram import fokker_planck
+from devicephys.mram.spread import factor
 from devicephys.parameters import DIRECTIONS, Direction
 from devicephys.stats import LEVEL
 
@@ -67,12 +68,6 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
     widths = np.linspace(
         dataset.pulse_width.values.min(), 1.25 * dataset.pulse_width.values.max(), n_widths
     )
-    sigma = spread(result)
-    shifts = {
-        "i": (-step, sigma.sigma_i_c0),
-        "delta": (step, sigma.sigma_delta),
-        "tau": (-step, sigma.sigma_t_d),
-    }
     found = []
     for direction in DIRECTIONS:
         currents = np.unique(dataset.pulse_current.values[dataset.direction.values == direction])
@@ -84,11 +79,14 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
             "delta": result["delta"].value,
         }
         logs = np.log(np.maximum(fokker_planck.wer(**base, rtol=1e-3, atol=1e-12), WER_FLOOR))
-        variance = np.zeros_like(logs)
-        for name, (shift, s) in shifts.items():
+        # Slopes of ln WER in ln I_c0, ln Delta, ln t_D, and the covariance of the devices.
+        slopes = []
+        for name, shift in (("i", -step), ("delta", step), ("tau", -step)):
             moved = base | {name: base[name] * np.exp(shift)}
             wer = np.maximum(fokker_planck.wer(**moved, rtol=1e-3, atol=1e-12), WER_FLOOR)
-            variance += (s * (np.log(wer) - logs) / step) ** 2
+            slopes.append((np.log(wer) - logs) / step)
+        pulled = np.tensordot(factor(spread(result, direction)).T, np.array(slopes), axes=1)
+        variance = (pulled**2).sum(axis=0)
         half = normal * np.sqrt(variance)
         curves = (np.minimum(np.exp(logs + x), 1.0) for x in (0, -half, half))
         for current, median, low, high in zip(currents, *curves, strict=True):

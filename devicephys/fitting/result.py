@@ -94,6 +94,9 @@ class FitResult:
         Data summary: source, sha256, synthetic, devices, points, trials and so on.
     notes : tuple of str
         Sentences for the report.
+    between : tuple of tuple of float
+        Covariance of the logarithms from device to device, counting errors taken out, in the order
+        of `covariance` [1].
     """
 
     recipe: str
@@ -106,6 +109,7 @@ class FitResult:
     dof: int = 0
     p_value: float = math.nan
     notes: tuple[str, ...] = ()
+    between: tuple[tuple[float, ...], ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         """Estimate by name."""
@@ -206,7 +210,7 @@ def _result(raw: dict[str, Any]) -> FitResult:
         **raw, **_each(raw, _text, "recipe", "version"),
         **_each(raw, _number, "deviance", "p_value"), **_each(raw, _texts, "notes"),
         "dof": _is(raw["dof"], int), "data": _is(raw["data"], dict),
-        "covariance": tuple(tuple(map(_number, row)) for row in _is(raw["covariance"], list)),
+        **_each(raw, _matrix, "covariance", "between"),
     }  # fmt: skip
     return FitResult(
         estimates=tuple(Estimate(**e) for e in estimates),
@@ -217,6 +221,13 @@ def _result(raw: dict[str, Any]) -> FitResult:
 
 def _each(raw: Mapping[str, Any], convert: Callable[[Any], Any], *names: str) -> dict[str, Any]:
     return {name: convert(raw[name]) for name in names}
+
+
+def _matrix(rows: Any) -> tuple[tuple[float, ...], ...]:
+    matrix = tuple(tuple(map(_number, _is(row, list))) for row in _is(rows, list))
+    if any(len(row) != len(matrix) for row in matrix):
+        raise ValueError("a covariance is not square")
+    return matrix
 
 
 def _text(value: Any) -> str:

@@ -19,8 +19,9 @@ from scipy import stats as scipy_stats
 
 from devicephys import __version__
 from devicephys.checks import Array
-from devicephys.errors import DataError, FitError
+from devicephys.errors import AccuracyError, DataError, FitError
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+from devicephys.io.files import parse_number
 from devicephys.mram import closed_form, fokker_planck
 from devicephys.mram.spread import Spread
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
@@ -116,12 +117,13 @@ def fit(
     records, bootstraps, covariances = zip(*devices, strict=True)
     deviance, dof = sum(d.deviance for d in records), sum(d.dof for d in records)
     simulated = np.sum(bootstraps, axis=0)
-    estimates, covariance = _population(records, covariances)
+    estimates, covariance, between = _population(records, covariances)
     return FitResult(
         recipe=recipe,
         version=__version__,
         estimates=(*estimates, *given),
-        covariance=tuple(tuple(float(x) for x in row) for row in covariance),
+        covariance=_rows(covariance),
+        between=_rows(between),
         data=summary(dataset),
         devices=records,
         deviance=float(deviance),
@@ -155,7 +157,7 @@ def summary(dataset: xr.Dataset) -> dict[str, object]:
     return {
         "source": dataset.attrs["source"],
         "sha256": dataset.attrs["sha256"],
-        "synthetic": "synthetic" in metadata,
+        "synthetic": metadata.get("synthetic", "no").startswith("yes"),
         "devices": len(set(dataset.device.values.tolist())),
         "directions": sorted(set(dataset.direction.values.tolist())),
         "points": int(dataset.sizes["point"]),
@@ -163,8 +165,20 @@ def summary(dataset: xr.Dataset) -> dict[str, object]:
         "errors": int(dataset.n_errors.sum()),
         "zero_error_points": int((dataset.n_errors == 0).sum()),
         "temperatures_K": sorted(set(dataset.temperature.values.tolist())),
-        "truth": {k: float(v) for k, v in metadata.items() if k.startswith("truth_")},
+        "truth": _truth(metadata, dataset.attrs["source"]),
     }
+
+
+def _truth(metadata: Mapping[str, str], where: str) -> dict[str, float]:
+    """Parameters that synthetic counts were made with."""
+    truth = {}
+    for key, value in metadata.items():
+        if key.startswith("truth_"):
+            try:
+                truth[key] = parse_number(value)
+            except ValueError as err:
+                raise DataError(f"metadata {key}: {err}", where=where, expected="a number") from err
+    return truth
 
 
 def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
@@ -173,7 +187,7 @@ def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
     estimates = []
     for name, (key, default) in GIVEN.items():
         try:
-            value = float(metadata.get(key, "" if default is None else str(default)))
+            value = parse_number(metadata.get(key, "" if default is None else str(default)))
             if not value > 0:
                 raise ValueError
         except ValueError as err:
@@ -237,12 +251,19 @@ def _fit_device(
         return deviance_residuals(k, n, log_p, np.log1p(-np.minimum(np.exp(log_p), 1 - 1e-15)))
 
     start = _start(rough, names, currents, widths, index)
-    outcome = _least_squares(residuals, names, _least_squares(rough, names, start).theta)
-    if not outcome.success:
+    try:
+        outcome = _least_squares(residuals, names, _least_squares(rough, names, start).theta)
+    except AccuracyError as err:
         raise FitError(
-            f"device {name!r} did not converge: {outcome.message}", where=data.attrs["source"],
-            remedy="check the data for a point that no macrospin explains",
-        )  # fmt: skip
+            f"device {name!r}: the model cannot be solved at some of its points ({err})",
+            where=data.attrs["source"], remedy="leave out pulses far outside the write regime",
+        ) from err  # fmt: skip
+    if not outcome.success or not np.isfinite(outcome.covariance).all():
+        raise FitError(
+            f"device {name!r}: no converged fit with standard errors ({outcome.message})",
+            where=data.attrs["source"],
+            remedy="check units and columns, and the data for points that no macrospin explains",
+        )
     deviance = float((residuals(outcome.theta) ** 2).sum())
     slopes = _jacobian(residuals, outcome.theta)
     simulated = _bootstrap(slopes, log_probabilities(outcome.theta), n, rng)
@@ -348,22 +369,19 @@ def _bootstrap(
 
 def _population(
     devices: Sequence[DeviceFit], covariances: Sequence[Array]
-) -> tuple[list[Estimate], Array]:
-    """Means of the logarithms over devices, their covariance, and the spreads."""
+) -> tuple[list[Estimate], Array, Array]:
+    """Means of the logarithms over devices, their covariance, and the covariance of devices."""
     names = list(devices[0].values)
     if any(list(d.values) != names for d in devices):
         raise DataError(
             "devices were measured in different directions", expected="the same for all"
         )
     logs = np.log([[d.values[x] for x in names] for d in devices])
-    errors = np.array([[d.stderrs[x] / d.values[x] for x in names] for d in devices])
     n = len(devices)
-    if n > 1:
-        covariance = np.atleast_2d(np.cov(logs.T)) / n
-        spreads = np.sqrt(np.maximum(logs.var(axis=0, ddof=1) - (errors**2).mean(axis=0), 0.0))
-    else:
-        covariance = covariances[0]
-        spreads = np.full(len(names), np.nan)
+    counting = np.mean(covariances, axis=0)
+    between = _positive(np.atleast_2d(np.cov(logs.T)) - counting) if n > 1 else 0 * counting
+    covariance = np.atleast_2d(np.cov(logs.T)) / n if n > 1 else counting
+    spreads = np.sqrt(np.diag(between)) if n > 1 else np.full(len(names), np.nan)
     quantile = half_width(n)
     units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
     estimates = []
@@ -382,7 +400,18 @@ def _population(
                 bounds=BOUNDS["i_c0" if name.startswith("i_c0") else name],
             )
         )
-    return estimates, covariance
+    return estimates, covariance, between
+
+
+def _positive(matrix: Array) -> Array:
+    """Nearest matrix without negative variances: the counting error may exceed a small spread."""
+    values, vectors = np.linalg.eigh(matrix)
+    clipped: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return clipped
+
+
+def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in matrix)
 
 
 def half_width(n_devices: int) -> float:
@@ -470,27 +499,38 @@ def shifted(result: FitResult, values: Mapping[str, float]) -> FitResult:
     return replace(result, estimates=tuple(moved))
 
 
-def spread(result: FitResult) -> Spread:
+def spread(result: FitResult, direction: Direction) -> Spread:
     """Give the device-to-device spread of a fit; zero where one device was measured.
 
     Parameters
     ----------
     result : FitResult
         A fit of write-error counts.
+    direction : {"P->AP", "AP->P"}
+        The write whose critical current counts.
 
     Returns
     -------
     Spread
-        Standard deviations of the logarithms; for I_c0 the root mean square of both directions.
+        Standard deviations and correlations of the logarithms, counting errors taken out.
 
     Examples
     --------
     >>> from devicephys.fitting.result import Estimate
-    >>> e = [Estimate(n, 1, 0, 1, 1, "", "", s) for n, s in
-    ...      [("delta", 0.03), ("i_c0_p_ap", 0.01), ("i_c0_ap_p", 0.01), ("t_d", 0.0)]]
-    >>> spread(FitResult("none", "0", tuple(e), (), {})).sigma_i_c0
-    0.01
+    >>> e = tuple(Estimate(n, 1, 0, 1, 1, "", "") for n in ("delta", "i_c0_p_ap", "t_d"))
+    >>> between = ((9e-4, 2e-4, 0.0), (2e-4, 1e-4, 0.0), (0.0, 0.0, 0.0))
+    >>> s = spread(FitResult("none", "0", e, (), {}, between=between), "P->AP")
+    >>> round(s.sigma_i_c0, 6), round(s.rho_i_c0_delta, 6)
+    (0.01, 0.666667)
     """
-    sigma = {e.name: 0.0 if np.isnan(e.spread) else e.spread for e in result.estimates}
-    i_c0 = [v for k, v in sigma.items() if k.startswith("i_c0")]
-    return Spread(sigma["delta"], float(np.sqrt(np.mean(np.square(i_c0)))), sigma["t_d"])
+    names = [e.name for e in result.estimates if e.vary]
+    rows = [names.index(n) for n in (i_c0_name(direction), "delta", "t_d")]
+    c = np.array(result.between)[np.ix_(rows, rows)]
+    sigma = np.sqrt(np.diag(c))
+    scale = np.outer(sigma, sigma)
+    rho = np.clip(np.divide(c, scale, out=np.zeros_like(c), where=scale > 0), -1, 1)
+    return Spread(
+        sigma_delta=float(sigma[1]), sigma_i_c0=float(sigma[0]), sigma_t_d=float(sigma[2]),
+        rho_i_c0_delta=float(rho[0, 1]), rho_i_c0_t_d=float(rho[0, 2]),
+        rho_delta_t_d=float(rho[1, 2]),
+    )  # fmt: skip

@@ -206,7 +206,12 @@ def write_bytes(path: str | Path, content: bytes, *, force: bool = False) -> Non
     path = refuse_existing(path, force=force)
     if path.is_dir():
         raise OutputExistsError("is a folder", where=str(path), remedy="choose another name")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".devicephys-")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".devicephys-")
+    except OSError as err:
+        raise DataError(
+            f"cannot be written ({err.strerror})", where=str(path), remedy="choose another place"
+        ) from err
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -8,9 +8,9 @@ x < 1, thermal        WER = exp(-k tau),
                       k = sqrt(Delta/pi) (1-x^2)(1-x) e^{-Delta (1-x)^2}
 
 The first joins linear growth near the pole, from the Boltzmann law and with thermal noise, to the
-deterministic flow beyond (which gives C): at Delta = 60 it is within a factor of 1.3 of the exact
-result for 2 <= i <= 5 and tau <= 20, and worse towards i = 1. The
-second is Kramers' rate: 0.8 to 1 of the exact rate for 0.3 <= x <= 0.7, Delta = 40 to 60.
+deterministic flow beyond (which gives C): at Delta = 60 it is within a factor of 1.2 of the exact
+result for 2 <= i <= 5 and tau <= 12/(i - 1), and worse towards i = 1. The
+second is Kramers' rate: 1.05 to 1.23 of the exact rate for 0.3 <= x <= 0.7, Delta = 40 to 60.
 """
 
 import numpy as np

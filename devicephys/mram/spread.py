@@ -11,22 +11,31 @@ from devicephys.mram import fokker_planck
 from devicephys.mram.write import reduced
 from devicephys.parameters import MTJ, Direction, check_record, parameter
 
-NODES = {"sigma_i_c0": 9, "sigma_delta": 3, "sigma_t_d": 3}  # WER is steep in I_c0 alone
+NODES = (9, 3, 3)  # for I_c0, Delta and t_D: WER is steep in I_c0 alone
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations of the logarithms of a junction's parameters, taken as independent.
+    """Standard deviations and correlations of the logarithms of a junction's parameters.
 
     Attributes
     ----------
     sigma_delta, sigma_i_c0, sigma_t_d : float
         Standard deviations of ln Delta, ln I_c0 and ln t_D from device to device [1].
+    rho_i_c0_delta, rho_i_c0_t_d, rho_delta_t_d : float
+        Correlations of ln I_c0 with ln Delta, ln I_c0 with ln t_D, ln Delta with ln t_D [1].
     """
 
     sigma_delta: float = parameter("1", r"\sigma_{\ln\Delta}", above=-1e-300, below=1.0)
     sigma_i_c0: float = parameter("1", r"\sigma_{\ln I_{c0}}", above=-1e-300, below=1.0)
     sigma_t_d: float = parameter("1", r"\sigma_{\ln t_D}", above=-1e-300, below=1.0, default=0.0)
+    rho_i_c0_delta: float = parameter(
+        "1", r"\rho_{I\Delta}", above=-1.001, below=1.001, default=0.0
+    )
+    rho_i_c0_t_d: float = parameter("1", r"\rho_{It}", above=-1.001, below=1.001, default=0.0)
+    rho_delta_t_d: float = parameter(
+        "1", r"\rho_{\Delta t}", above=-1.001, below=1.001, default=0.0
+    )
 
     def __post_init__(self) -> None:
         check_record(self)
@@ -44,8 +53,8 @@ def mean_write_error_rate(
 ) -> Array:
     """Compute the write error rate averaged over an array of junctions that differ.
 
-    Valid for independent log-normal spreads up to about 5 % of I_c0 at WER above 1e-10 (9
-    Gauss-Hermite nodes: 5e-7 relative there) and 10 % of Delta.
+    Valid for log-normal spreads up to about 5 % of I_c0 at WER above 1e-10 (9 Gauss-Hermite nodes:
+    5e-7 relative there) and 10 % of Delta; correlations are those of the logarithms.
 
     Parameters
     ----------
@@ -85,18 +94,49 @@ def mean_write_error_rate(
     '8.5820e-08, 3.8861e-07'
     """
     i, tau = reduced(mtj, current, pulse_width, direction)
-    axes = [_axis(getattr(spread, name), n) for name, n in NODES.items()]
-    nodes = np.array(list(product(*(factors for factors, _ in axes))))
-    weights = np.prod(list(product(*(w for _, w in axes))), axis=1)
+    axes = [np.polynomial.hermite_e.hermegauss(n) for n in NODES]
+    normals = np.array(list(product(*(x for x, _ in axes))))
+    weights = np.prod(list(product(*(w / w.sum() for _, w in axes))), axis=1)
+    # Equal devices (no spread, or fewer than three independent ones) are solved only once.
+    nodes, index = np.unique(normals @ factor(spread).T, axis=0, return_inverse=True)
+    weights = np.bincount(index, weights)
     i, tau = np.broadcast_arrays(i, tau)
-    f_i, f_delta, f_t = (f.reshape((-1,) + (1,) * i.ndim) for f in nodes.T)
+    f_i, f_delta, f_t = (np.exp(x).reshape((-1,) + (1,) * i.ndim) for x in nodes.T)
     wer = fokker_planck.wer(i / f_i, tau / f_t, mtj.delta * f_delta, rtol=rtol, atol=atol)
     return np.tensordot(weights, wer, axes=1)
 
 
-def _axis(sigma: float, n: int) -> tuple[Array, Array]:
-    """Factors exp(sigma x) of a standard normal x, and their weights."""
-    if sigma == 0:
-        return np.ones(1), np.ones(1)
-    x, w = np.polynomial.hermite_e.hermegauss(n)
-    return np.exp(sigma * x), w / w.sum()
+def factor(spread: Spread) -> Array:
+    """Factorise the covariance of ln I_c0, ln Delta and ln t_D (Cholesky, also where singular).
+
+    Parameters
+    ----------
+    spread : Spread
+        The spreads.
+
+    Returns
+    -------
+    ndarray
+        Lower triangle L with covariance L L^T, shape (3, 3) [1].
+
+    References
+    ----------
+    Golub and Van Loan, Matrix Computations (2013), doi:10.56021/9781421407944.
+
+    Examples
+    --------
+    >>> factor(Spread(0.03, 0.01)).round(3).tolist()
+    [[0.01, 0.0, 0.0], [0.0, 0.03, 0.0], [0.0, 0.0, 0.0]]
+    """
+    sigma = np.array([spread.sigma_i_c0, spread.sigma_delta, spread.sigma_t_d])
+    rho = np.eye(3)
+    rho[1, 0], rho[2, 0], rho[2, 1] = (
+        spread.rho_i_c0_delta, spread.rho_i_c0_t_d, spread.rho_delta_t_d,
+    )  # fmt: skip
+    lower = np.zeros((3, 3))
+    for j in range(3):
+        rest = rho[j, j] - lower[j, :j] @ lower[j, :j]
+        lower[j, j] = np.sqrt(max(rest, 0.0))
+        if rest > 1e-12:
+            lower[j + 1 :, j] = (rho[j + 1 :, j] - lower[j + 1 :, :j] @ lower[j, :j]) / lower[j, j]
+    return np.asarray(sigma[:, None] * lower)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from devicephys.fitting.result import FitResult
 from devicephys.io import netcdf, staircase
 from devicephys.io.files import decode, read_bytes, sha256, write_bytes
 from devicephys.report import verdicts
+from devicephys.study import Study
 from devicephys.units import column_unit, si
 from devicephys.validation import Figure
 
@@ -83,8 +85,11 @@ def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = F
 def _study(path: Path) -> dict[str, Any]:
     try:
         study = json.loads(decode(read_bytes(path), str(path)))
-        if not {"title", "max_loss", "claims", "specification"} <= set(study):
-            raise ValueError("keys missing")
+        missing = {f.name for f in fields(Study)} - set(study)
+        if missing:
+            raise ValueError(f"no key {min(missing)!r}")
+        if not 0 < study["max_loss"] < 1:
+            raise ValueError(f"max_loss = {study['max_loss']}")
     except (ValueError, TypeError) as err:
         if isinstance(err, DataError):
             raise
@@ -115,7 +120,7 @@ def _numbers(
             "title": study["title"],
             "intended_use": study["intended_use"],
             "version": __version__,
-            "command": f"devicephys run {study['name']} -o OUT",
+            "command": f"devicephys run {study['source']} -o OUT",
             "seed": study["seed"],
             "recipe": study["recipe"],
             "study_sha256": sha256(json.dumps(study, sort_keys=True).encode()),

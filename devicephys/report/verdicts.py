@@ -8,6 +8,7 @@ import xarray as xr
 
 from devicephys import validation
 from devicephys.bnn.accuracy import LeastEnergy
+from devicephys.checks import known
 from devicephys.fitting.result import FitResult
 from devicephys.tables import AXES
 from devicephys.units import si
@@ -192,6 +193,29 @@ def at(point: Mapping[str, float]) -> str:
     '60 uA, 4 ns'
     """
     return ", ".join(si(value, AXES[name]) for name, value in point.items())
+
+
+def check_claims(names: Sequence[str], where: str) -> None:
+    """Refuse unknown claims before any work is done.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Claims.
+    where : str
+        Name of the study, for the message.
+
+    Raises
+    ------
+    ParameterError
+        If a claim is unknown.
+
+    Examples
+    --------
+    >>> check_claims(["fokker_planck_reference"], "quickstart")
+    """
+    for name in names:
+        known("claim", name, validation.CLAIMS, where=where)
 
 
 def of_claims(names: Sequence[str]) -> tuple[list[Verdict], dict[str, list[Figure]]]:
