@@ -277,10 +277,11 @@ def validate(
     for name in claims or []:
         known("claim", name, validation.CLAIMS)
     failed = 0
-    for name in claims or validation.CLAIMS:
-        for figure in validation.claim(name).run():
-            failed += figure.holds is False
-            typer.echo(validation.figure_line(figure, as_json=as_json, claim=name))
+    with _bar(quiet=True):
+        for name in claims or validation.CLAIMS:
+            for figure in validation.claim(name).run():
+                failed += figure.holds is False
+                typer.echo(validation.figure_line(figure, as_json=as_json, claim=name))
     if failed:
         raise typer.Exit(6)
 

@@ -358,7 +358,8 @@ def evaluate(
     See docs/guide/quickstart.md.
     """
     tests = {name: encoded_test_images(load_network(name)) for name in networks}
-    return along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
+    results = along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
+    return results.assign_attrs(max_loss=max_loss, synthetic=int(table.attrs.get("synthetic", 0)))
 
 
 def config(study: Study) -> dict[str, Any]:

@@ -335,4 +335,6 @@ def write_csv(table: xr.Dataset, path: str | Path, *, force: bool = False) -> No
     suffix = {"1": "", "": "", "Ohm": "_ohm"}
     names = {n: f"{n}{suffix.get(u, '_' + u)}" for n, u in units.items()}
     frame = frame.drop(columns=["point"], errors="ignore").rename(columns=names)
+    if table.attrs.get("synthetic"):
+        frame.insert(0, "synthetic", "yes")
     write_bytes(path, frame.to_csv(index=False, float_format="%.10g").encode(), force=force)

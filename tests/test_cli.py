@@ -41,7 +41,7 @@ def test_verbs_make_a_table_and_an_accuracy_step_by_step(capsys, tmp_path):
     assert (code, err) == (0, "")
     code, out, err = call(capsys, "evaluate", table, "--network", "digits", "-o", accuracy)
     assert (code, err) == (0, "")
-    assert out.startswith("digits: write at")
+    assert out.startswith("synthetic data, digits: write at")
     header = accuracy.read_text().splitlines()[0]
     assert "energy_per_bit_J" in header
     assert "pulse_width_s" in header

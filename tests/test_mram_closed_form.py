@@ -40,9 +40,12 @@ def test_flow_constant_follows_from_the_zero_temperature_flow():
     # Near the pole 1 - z is exponential with mean 1/(2 Delta) at the start; linear growth with
     # thermal noise turns that into i/(2 (i - 1) Delta): P(1 - z < eps) = 2 Delta eps (i - 1)/i.
     # The form's tail is C Delta exp(-2 (i - 1) tau) (i - 1)/i, so C = 2 eps(tau = 0).
+    delta = 60.0
     for value in (1.3, 2.0, 4.0):
-        coded = 2 * 2 ** ((value - 1) / (value + 1)) * ((value - 1) / value) ** (2 / (value + 1))
-        assert float(2 * slowest.subs({tau: 0, i: value})) == pytest.approx(coded)
+        late = 20 / (value - 1)
+        tail = np.exp(closed_form.log_wer(value, late, delta) + 2 * (value - 1) * late)
+        coded = float(tail) * value / (delta * (value - 1))
+        assert float(2 * slowest.subs({tau: 0, i: value})) == pytest.approx(coded, rel=1e-6)
 
 
 def test_deep_tail_is_finite_and_field_shifts_the_current():

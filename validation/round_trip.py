@@ -27,8 +27,11 @@ def covered(seed: int) -> dict[str, bool]:
 
 def run(seeds: Iterable[int] = range(SEEDS), workers: int = WORKERS) -> list[Figure]:
     """Fit every seed and count."""
-    with ProcessPoolExecutor(workers) as pool:
+    pool = ProcessPoolExecutor(workers)
+    try:
         outcomes = list(pool.map(covered, seeds))
+    finally:
+        pool.shutdown(cancel_futures=True)  # on Ctrl-C too
     needed = int(np.ceil(0.9 * len(outcomes)))
     return [
         Figure(f"95 % intervals of {name} that hold the truth, of {len(outcomes)}",

@@ -62,6 +62,12 @@ def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = F
     fit = fit_result.read(folder / "fit.json")
     table = tables.read(folder / "table.nc")
     results = netcdf.read(folder / "accuracy.nc")
+    if results.attrs.get("max_loss") != study["max_loss"]:
+        raise DataError(
+            f"evaluated for a loss of {results.attrs.get('max_loss')}",
+            where=str(folder / "accuracy.nc"), expected=f"{study['max_loss']}, as study.json says",
+            remedy="run the study again",
+        )  # fmt: skip
     answers = least_energy(results, study["max_loss"])
     progress(0, 3)
     claims, figures = verdicts.of_claims(study["claims"])

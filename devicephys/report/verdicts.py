@@ -268,7 +268,7 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
     Returns
     -------
     list of str
-        One sentence for each network and cell.
+        One sentence for each network and cell; synthetic data are named.
 
     Examples
     --------
@@ -277,9 +277,11 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
     ['digits: no operating point of the table keeps the loss of accuracy within 1 %.']
     """
     lines = []
+    prefix = "synthetic data, " if results.attrs.get("synthetic") else ""
     for a in answers:
+        name = prefix + _name(a)
         if not a.found:
-            lines.append(f"{_name(a)}: no operating point of the table keeps the loss of accuracy "
+            lines.append(f"{name}: no operating point of the table keeps the loss of accuracy "
                          f"within {100 * a.max_loss:g} %.")  # fmt: skip
             continue
         k = _row(results, a)
@@ -287,7 +289,7 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
         names = ("accuracy", "accuracy_lo", "accuracy_hi")
         share, worst, best = (100 * float(results[v][k]) for v in names)
         lines.append(
-            f"{_name(a)}: write at {at(a.point)} and spend {si(a.energy_per_bit, 'J')} a bit; "
+            f"{name}: write at {at(a.point)} and spend {si(a.energy_per_bit, 'J')} a bit; "
             f"the bit error rate is {a.ber:.2g} (95 %: {low:.2g} to {high:.2g}), the "
             f"accuracy {share:.2f} % ({worst:.2f} to {best:.2f}), the loss "
             f"at most {100 * a.loss_bound:.2g} %."
