@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from devicephys.bnn.accuracy import LeastEnergy
+from devicephys.bnn.accuracy import LeastEnergy, rows_of
 from devicephys.checks import Array
 from devicephys.fitting.bands import Band
 from devicephys.stats import binomial_interval
@@ -259,10 +259,7 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
     with matplotlib.rc_context(STYLE):
         figure, (left, right) = _axes(2, 9.2, 4.2, sharey=True)
         for answer, colour, marker in zip(answers, cycle(COLOURS), cycle(MARKERS), strict=False):
-            mine = results.network.values == answer.network
-            if answer.cell:
-                mine &= results.cell.values == answer.cell
-            part = results.isel(point=np.flatnonzero(mine))
+            part = results.isel(point=rows_of(results, answer.network, answer.cell))
             y = 100 * part.accuracy.values
             bars = [y - 100 * part.accuracy_lo.values, 100 * part.accuracy_hi.values - y]
             style: dict[str, Any] = {

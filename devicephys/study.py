@@ -215,22 +215,19 @@ def _check_values(raw: Mapping[str, Any], where: str) -> None:
 
 def _axis(name: str, value: Any, where: str) -> Array:
     known("axis", name, [n for n, unit in tables.AXES.items() if unit], where=where)
-    numbers = list(value.values()) if isinstance(value, dict) else value
+    spaced = isinstance(value, dict) and set(value) == {"start", "stop", "n"}
+    numbers = list(value.values()) if spaced else value
     if not isinstance(numbers, list) or not all(type(x) in (int, float) for x in numbers):
         raise ParameterError(
             f"axis {name} = {value!r}",
             where=where,
             expected="a list or {start, stop, n} of numbers",
         )
-    if isinstance(value, dict) and set(value) == {"start", "stop", "n"}:
+    if spaced:
         in_range(f"{where}: n", value["n"], "1", above=0, below=1e6)
         axis = np.linspace(value["start"], value["stop"], int(value["n"]))
-    elif isinstance(value, list):
-        axis = np.array(value, np.float64)
     else:
-        raise ParameterError(
-            f"axis {name} = {value!r}", where=where, expected="a list or {start, stop, n}"
-        )
+        axis = np.array(numbers, np.float64)
     in_range(f"{where}: {name}", axis, tables.AXES[name], above=0)
     if len(axis) == 0 or (np.diff(axis) <= 0).any():
         raise ParameterError(f"axis {name} does not rise", where=where, expected="rising numbers")

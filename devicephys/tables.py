@@ -222,8 +222,9 @@ def lookup(table: xr.Dataset, **point: float | str) -> dict[str, float]:
             n: at_point(np.where(grids[n] > 0, np.log10(grids[n]), np.nan)) for n in LOGARITHMIC
         }
         share = at_point(np.where(grids["ber"] > 0, grids["p01"] / grids["ber"] / 2, 0.5))
-    if np.isfinite(logs["energy_per_bit"]):
-        found["energy_per_bit"] = 10 ** logs.pop("energy_per_bit")
+    energy = logs.pop("energy_per_bit")
+    if np.isfinite(energy):
+        found["energy_per_bit"] = 10**energy
     if all(np.isfinite(x) for x in logs.values()):  # next to a rate of zero all stay linear
         found |= {name: 10**x for name, x in logs.items()}
         found |= {"p01": 2 * found["ber"] * share, "p10": 2 * found["ber"] * (1 - share)}

@@ -192,9 +192,9 @@ def test_interrupting_a_run_exits_with_130_and_leaves_nothing(tmp_path):
 
 def test_help_does_not_load_heavy_packages():
     code = (
-        "import sys; sys.argv = ['devicephys', '--help']\n"
+        "import contextlib, sys; sys.argv = ['devicephys', '--help']\n"
         "from devicephys.cli import main\n"
-        "try: main()\nexcept SystemExit: pass\n"
+        "with contextlib.suppress(SystemExit): main()\n"
         "heavy = {'numpy', 'scipy', 'xarray', 'lmfit', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )

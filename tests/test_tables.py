@@ -403,3 +403,10 @@ def test_lookup_between_points_keeps_the_interval_around_the_rate_and_the_rate_t
             found = lookup(table, pulse_voltage=float(voltage))
             assert found["ber_lo"] <= found["ber"] <= found["ber_hi"]
             assert found["ber"] == pytest.approx((found["p01"] + found["p10"]) / 2)
+
+
+def test_an_energy_of_zero_does_not_change_how_the_rates_are_interpolated():
+    values = {name: [1e-1, 1e-3] for name in VARIABLES} | {"energy_per_bit": [0.0, 2e-12]}
+    found = lookup(make({"pulse_voltage": [0.8, 1.0]}, values, {}), pulse_voltage=0.9)
+    assert found["ber"] == pytest.approx(1e-2)
+    assert found["energy_per_bit"] == pytest.approx(1e-12)

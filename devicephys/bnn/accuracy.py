@@ -329,6 +329,32 @@ class LeastEnergy:
         return bool(np.isfinite(self.energy_per_bit))
 
 
+def rows_of(results: xr.Dataset, network: str, cell: str) -> NDArray[np.intp]:
+    """Find the rows of one network and cell.
+
+    Parameters
+    ----------
+    results : xarray.Dataset
+        As `along` gives them.
+    network, cell : str
+        Network and cell; the cell is empty where the table has none.
+
+    Returns
+    -------
+    ndarray of int
+        Row numbers, shape (n,) [1].
+
+    Examples
+    --------
+    >>> rows_of(xr.Dataset({"network": ("point", ["a", "b", "a"])}), "a", "").tolist()
+    [0, 2]
+    """
+    mine = results["network"].values == network
+    if cell:
+        mine &= results["cell"].values == cell
+    return np.flatnonzero(mine)
+
+
 def least_energy(results: xr.Dataset, max_loss: float) -> list[LeastEnergy]:
     """Find, for every network and cell, the least energy per bit that keeps the loss.
 
@@ -361,13 +387,12 @@ def least_energy(results: xr.Dataset, max_loss: float) -> list[LeastEnergy]:
     2e-12
     """
     d = float(in_range("max_loss", max_loss, "1", above=0, below=1))
-    n = results.sizes["point"]
-    networks = results["network"].values.astype(str)
-    cells = results["cell"].values.astype(str) if "cell" in results else np.full(n, "")
     axes = [a for a in ("pulse_current", "pulse_voltage", "pulse_width") if a in results]
+    networks = results["network"].values.tolist()
+    cells = results["cell"].values.tolist() if "cell" in results else [""] * len(networks)
     answers = []
-    for network, cell in dict.fromkeys(zip(networks.tolist(), cells.tolist(), strict=True)):
-        mine = np.flatnonzero((networks == network) & (cells == cell))
+    for network, cell in dict.fromkeys(zip(networks, cells, strict=True)):
+        mine = rows_of(results, network, cell)
         bound = results.loss_bound.values
         mine = mine[np.lexsort((bound[mine], -results.energy_per_bit.values[mine]))]
         good = np.cumprod(bound[mine] <= d).astype(bool)

@@ -28,6 +28,7 @@ from devicephys.parameters import DIRECTIONS, MTJ, Direction
 from devicephys.stats import LEVEL, deviance_residuals
 
 BOUNDS = {"delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "t_d": (1e-11, 1e-6)}  # 1, A, s
+SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
 GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
 BOOTSTRAPS = 2000
 WER_FLOOR = 1e-300
@@ -183,7 +184,6 @@ def _truth(metadata: Mapping[str, str], where: str) -> dict[str, float]:
 
 def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
     """Resistance and TMR come with the data: the counts say nothing about them."""
-    units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
     estimates = []
     for name, (key, default) in GIVEN.items():
         try:
@@ -195,9 +195,14 @@ def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
                 f"metadata {key} = {metadata.get(key)!r}", where=where,
                 expected=f"a number > 0, as the line '# {key}: ...' above the header",
             ) from err  # fmt: skip
-        unit, symbol = units[name]
+        unit, symbol = SYMBOLS[name]
         estimates.append(Estimate(name, value, 0.0, value, value, unit, symbol, vary=False))
     return estimates
+
+
+def _bounds(name: str) -> tuple[float, float]:
+    """Bounds of a parameter; both directions share those of the critical current."""
+    return BOUNDS["i_c0" if name.startswith("i_c0") else name]
 
 
 def _parameter_names(name: str, data: xr.Dataset) -> list[str]:
@@ -270,7 +275,7 @@ def _fit_device(
     values = np.exp(outcome.theta)
     at_bound = tuple(
         x for x, v in zip(names, values, strict=True)
-        if min(abs(np.log(v / b)) for b in BOUNDS[x[:4] if x.startswith("i_c0") else x]) < 1e-3
+        if min(abs(np.log(v / b)) for b in _bounds(x)) < 1e-3
     )  # fmt: skip
     record = DeviceFit(
         device=name,
@@ -299,7 +304,7 @@ class _Outcome:
 def _least_squares(residuals: Callable[[Array], Array], names: list[str], start: Array) -> _Outcome:
     parameters = lmfit.Parameters()
     for name, value in zip(names, start, strict=True):
-        low, high = np.log(BOUNDS["i_c0" if name.startswith("i_c0") else name])
+        low, high = np.log(_bounds(name))
         parameters.add(
             name, value=float(np.clip(value, low + 1e-6, high - 1e-6)), min=low, max=high
         )
@@ -383,7 +388,6 @@ def _population(
     covariance = np.atleast_2d(np.cov(logs.T)) / n if n > 1 else counting
     spreads = np.sqrt(np.diag(between)) if n > 1 else np.full(len(names), np.nan)
     quantile = half_width(n)
-    units = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
     estimates = []
     for j, name in enumerate(names):
         mean, error = logs[:, j].mean(), np.sqrt(covariance[j, j])
@@ -394,10 +398,10 @@ def _population(
                 stderr=float(np.exp(mean) * error),
                 low=float(np.exp(mean - quantile * error)),
                 high=float(np.exp(mean + quantile * error)),
-                unit=units[name][0],
-                symbol=units[name][1],
+                unit=SYMBOLS[name][0],
+                symbol=SYMBOLS[name][1],
                 spread=float(spreads[j]),
-                bounds=BOUNDS["i_c0" if name.startswith("i_c0") else name],
+                bounds=_bounds(name),
             )
         )
     return estimates, covariance, between

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from devicephys import validation
-from devicephys.bnn.accuracy import LeastEnergy
+from devicephys.bnn.accuracy import LeastEnergy, rows_of
 from devicephys.checks import known
 from devicephys.fitting.result import FitResult
 from devicephys.tables import AXES
@@ -298,12 +299,9 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
 
 
 def _row(results: xr.Dataset, answer: LeastEnergy) -> int:
-    mine = results.network.values == answer.network
-    if answer.cell:
-        mine &= results.cell.values == answer.cell
-    for axis, value in answer.point.items():
-        mine &= results[axis].values == value
-    return int(mine.argmax())
+    mine = rows_of(results, answer.network, answer.cell)
+    there = [results[axis].values[mine] == value for axis, value in answer.point.items()]
+    return int(mine[np.all(there, axis=0).argmax()])
 
 
 def as_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
