@@ -45,7 +45,9 @@ class _InterruptedError(DevicephysError):
 
 
 @contextmanager
-def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+def _bar(
+    quiet: bool, kept: str = "nothing partial was written"
+) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress on standard error, only on a terminal; turn Ctrl-C into one clear line."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -68,7 +70,7 @@ def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
 
             yield update
     except KeyboardInterrupt as stop:
-        raise _InterruptedError("interrupted; nothing partial was written") from stop
+        raise _InterruptedError(f"interrupted; {kept}") from stop
 
 
 @app.command()
@@ -157,7 +159,7 @@ def table(
     from devicephys.study import data_path
 
     chosen = fits.recipe(recipe)
-    axes = dict(_axis(text) for text in grid or [])
+    axes = _grid(grid or [])
     refuse_existing(out, force=force)
     dataset = chosen.read(data_path(source))
     with _bar(quiet) as progress:
@@ -182,6 +184,15 @@ def _matching(result: "FitResult", sha256: str, where: str) -> "FitResult":
     return result
 
 
+def _grid(texts: list[str]) -> "dict[str, Array]":
+    axes = [_axis(text) for text in texts]
+    names = [name for name, _ in axes]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ParameterError(f"--grid {twice[0]} twice", expected="once an axis")
+    return dict(axes)
+
+
 def _axis(text: str) -> "tuple[str, Array]":
     import numpy as np
 
@@ -197,6 +208,43 @@ def _axis(text: str) -> "tuple[str, Array]":
         raise ParameterError(
             f"--grid {text}", expected="AXIS=START:STOP:N", remedy="pulse_width=1e-9:10e-9:10"
         ) from err
+
+
+@app.command()
+def sweep(
+    junction: Annotated[str, typer.Argument(help="Junction file (TOML): see docs/guide/mram.md.")],
+    out: Out,
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            help="AXIS=START:STOP:N in SI units, once an axis: pulse_current or pulse_voltage, "
+            "pulse_width; optional temperature, spread."
+        ),
+    ],
+    rise: Annotated[float, typer.Option(help="Rising edge, before the width [s].")] = 0.0,
+    fall: Annotated[float, typer.Option(help="Falling edge, after the width [s].")] = 0.0,
+    rtol: Annotated[float, typer.Option(help="Accepted relative error of a rate.")] = 1e-4,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the table of a junction from its parameters; interrupted, it goes on where it was."""
+    from devicephys import sweep as sweeps
+    from devicephys.io import junction_toml
+    from devicephys.io.files import refuse_existing
+    from devicephys.units import si
+
+    refuse_existing(out, force=force)
+    kept = "finished chunks are kept: run the same command again to go on"
+    with _bar(quiet, kept) as progress:
+        made = sweeps.run(
+            junction_toml.read(junction), _grid(grid), out, rise=rise, fall=fall, rtol=rtol,
+            progress=lambda k, n: progress("sweep", k, n), force=force,
+        )  # fmt: skip
+    typer.echo(f"table: {out}, {dict(made.sizes)}, {made.ber.size} points")
+    typer.echo(f"methods: {made.attrs['methods']}")
+    ber, energy = made.ber.values, made.energy_per_bit.values
+    typer.echo(f"bit error rate: {ber.min():.3g} to {ber.max():.3g}")
+    typer.echo(f"energy per bit: {si(energy.min(), 'J')} to {si(energy.max(), 'J')}")
 
 
 @app.command()

@@ -6,10 +6,12 @@ from typing import Any, Literal
 from devicephys.checks import in_range
 
 Direction = Literal["P->AP", "AP->P"]
+INF = float("inf")
+ZERO = 1e-300  # a bound of -ZERO lets zero in
 DIRECTIONS: tuple[Direction, ...] = ("P->AP", "AP->P")
 
 
-def parameter(unit: str, symbol: str, *, above: float = 0.0, below: float = float("inf"),
+def parameter(unit: str, symbol: str, *, above: float = 0.0, below: float = INF,
               default: Any = None) -> Any:  # fmt: skip
     """Declare a field of a parameter record with its unit, symbol and open range.
 
@@ -89,7 +91,25 @@ class Stack:
     v_h : float
         Voltage at which the TMR has halved [V].
     temperature : float
-        Temperature [K].
+        Temperature at which the material's numbers hold [K].
+    lam : float
+        Slonczewski's Lambda: angular dependence of the torque; with it, eta_ap_p is
+        Lambda^2 eta_p_ap in his theory [1].
+    field_like : float
+        Field-like over damping-like torque; positive acts against the write [1].
+    vcma : float
+        Voltage-controlled anisotropy; positive where the voltage that writes P->AP raises H_k
+        [J/(V m)].
+    t_ox : float
+        Thickness of the barrier, for `vcma` [m].
+    h_z : float
+        Stray field along the axis; positive stabilises the parallel state [A/m].
+    bloch : float
+        B of M_s(T) = M_s(0) (1 - B T^(3/2)); 0 for a constant M_s [K-3/2].
+    k_exponent : float
+        Power of M_s(T) that the interface anisotropy follows [1].
+    r_th : float
+        Thermal resistance, for Joule heating [K/W].
     """
 
     diameter: float = parameter("m", "D")
@@ -103,6 +123,14 @@ class Stack:
     tmr: float = parameter("1", "TMR")
     v_h: float = parameter("V", "V_h", default=0.5)
     temperature: float = parameter("K", "T", default=300.0)
+    lam: float = parameter("1", r"\Lambda", default=1.0)
+    field_like: float = parameter("1", r"\beta", above=-INF, default=0.0)
+    vcma: float = parameter("J/(V m)", r"\xi", above=-INF, default=0.0)
+    t_ox: float = parameter("m", "t_{ox}", default=1e-9)
+    h_z: float = parameter("A/m", "H_z", above=-INF, default=0.0)
+    bloch: float = parameter("K-3/2", "B", above=-ZERO, default=0.0)
+    k_exponent: float = parameter("1", r"\zeta", above=-ZERO, default=3.0)
+    r_th: float = parameter("K/W", "R_{th}", above=-ZERO, default=0.0)
 
     def __post_init__(self) -> None:
         check_record(self)
@@ -126,6 +154,25 @@ class MTJ:
         Tunnel magnetoresistance at zero bias [1].
     v_h : float
         Voltage at which the TMR has halved [V].
+    temperature : float
+        Temperature at which the other numbers hold [K].
+    lam : float
+        Slonczewski's Lambda: angular dependence of the torque [1].
+    h_stray : float
+        Stray field along the axis over H_k; positive stabilises the parallel state [1].
+    h_field_like : float
+        Field of the field-like torque over H_k at the critical current; positive acts against
+        the write [1].
+    h_k_slope : float
+        d ln H_k/dV of the voltage that writes P->AP; AP->P takes the opposite sign [1/V].
+    bloch : float
+        B of M_s(T) = M_s(0) (1 - B T^(3/2)); 0 for a constant M_s [K-3/2].
+    k_exponent : float
+        Power of M_s(T) that the interface anisotropy follows [1].
+    shape_field : float
+        Demagnetising field (N_z - N_x) M_s over H_k: what the interface has to overcome [1].
+    r_th : float
+        Thermal resistance, for Joule heating [K/W].
     """
 
     delta: float = parameter("1", r"\Delta")
@@ -135,6 +182,15 @@ class MTJ:
     r_p: float = parameter("Ohm", "R_P")
     tmr: float = parameter("1", "TMR")
     v_h: float = parameter("V", "V_h", default=0.5)
+    temperature: float = parameter("K", "T", default=300.0)
+    lam: float = parameter("1", r"\Lambda", default=1.0)
+    h_stray: float = parameter("1", "h_s", above=-1.0, below=1.0, default=0.0)
+    h_field_like: float = parameter("1", "h_{FL}", above=-1.0, below=1.0, default=0.0)
+    h_k_slope: float = parameter("1/V", r"\partial_V \ln H_k", above=-INF, default=0.0)
+    bloch: float = parameter("K-3/2", "B", above=-ZERO, default=0.0)
+    k_exponent: float = parameter("1", r"\zeta", above=-ZERO, default=3.0)
+    shape_field: float = parameter("1", "h_d", above=-INF, default=0.0)
+    r_th: float = parameter("K/W", "R_{th}", above=-ZERO, default=0.0)
 
     def __post_init__(self) -> None:
         check_record(self)

@@ -1,7 +1,8 @@
 """The hinge between devices and networks: error rates and energy over operating points.
 
 A table is an xarray Dataset. Its dimensions are the operating point (for example
-``pulse_current`` x ``pulse_width``, or ``cell`` x ``pulse_voltage``), its variables are
+``pulse_current`` x ``pulse_width``, or ``cell`` x ``pulse_voltage``) and the conditions it is held
+under (``temperature``; ``spread``, a factor on the spread between devices), its variables are
 
 ==================  ====  ==========================================================
 ber, ber_lo/ber_hi  1     bit error rate (p01 + p10)/2 and its 95 % interval
@@ -43,8 +44,16 @@ VARIABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 LOGARITHMIC = ("energy_per_bit", "ber", "ber_lo", "ber_hi")
 AXES: Mapping[str, str] = MappingProxyType(
-    {"cell": "", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
+    {
+        "cell": "",
+        "pulse_current": "A",
+        "pulse_voltage": "V",
+        "pulse_width": "s",
+        "temperature": "K",
+        "spread": "1",
+    }
 )
+GIVEN = ("temperature", "spread")  # axes that nobody chooses when writing a bit
 
 
 def make(
@@ -259,6 +268,11 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
         The points over the dimension ``point``, by rising energy; the axes become variables.
         Where the table has a ``cell`` axis, each cell keeps its own points.
 
+    Raises
+    ------
+    ParameterError
+        If the table holds several temperatures or spreads: their points do not compete.
+
     Examples
     --------
     >>> values = {name: [0.1, 0.2, 0.01] for name in VARIABLES} | {"energy_per_bit": [1, 2, 3]}
@@ -266,6 +280,12 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
     >>> pareto(table).pulse_voltage.values.tolist()
     [0.8, 1.0]
     """
+    for name in GIVEN:
+        if table.sizes.get(name, 1) > 1:
+            raise ParameterError(
+                f"points of {table.sizes[name]} values of {name}", expected="one value",
+                remedy=f"make a table of one value, or take table.sel({name}=[...]) of this one",
+            )  # fmt: skip
     if "cell" in table.dims:
         fronts = [pareto(table.sel(cell=name)) for name in table.cell.values]
         return xr.concat(fronts, "point", data_vars="all", coords="different", compat="equals",

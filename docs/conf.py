@@ -1,9 +1,13 @@
-"""Sphinx configuration; equations become MathML, so that the pages need no network."""
+"""Sphinx configuration; equations become MathML, so that the pages need no network.
+
+The directive ``formula`` shows an equation of `devicephys.symbolic` by its name.
+"""
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.util.docutils import SphinxDirective
 
-from devicephys import __version__
+from devicephys import __version__, symbolic
 
 project = "devicephys"
 author = "The devicephys developers"
@@ -28,6 +32,18 @@ def _block(translator, node):
     raise nodes.SkipNode
 
 
+class Formula(SphinxDirective):
+    """Display the derived equation that the argument names."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Give the equation as a block of mathematics."""
+        text = symbolic.latex(self.arguments[0])
+        return [nodes.math_block(text, text, nowrap=False, number=None, label=None)]
+
+
 def setup(app):
-    """Register the renderer."""
+    """Register the renderer and the directive."""
+    app.add_directive("formula", Formula)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

@@ -6,7 +6,7 @@ file's header, because counts say nothing about them. No point is masked: a poin
 carries information.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +19,15 @@ from devicephys.errors import DataError
 from devicephys.fitting import wer
 from devicephys.fitting.result import FitResult
 from devicephys.io import tidy_csv
-from devicephys.mram.spread import mean_write_error_rate
-from devicephys.mram.write import write_energy
-from devicephys.parameters import DIRECTIONS
+from devicephys.mram.pulse import Pulse, square
+from devicephys.mram.spread import ArrayRate, mean_write_error_rate
+from devicephys.mram.write import energy_per_bit
+from devicephys.parameters import DIRECTIONS, Direction
 
 NAME = "stt_mram_wer"
-STEP = 1e-3  # of a logarithm, for the slopes of ln BER
+RTOL = 5e-3  # of a mean over devices: far below the intervals of any fit
 ATOL, RESOLVED = 1e-15, 1e-12  # what the solver may add to a WER; what it then still resolves
+LEAST_SPREAD = 1e-3  # of a logarithm
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -53,21 +55,20 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     current = grid["pulse_current"] if "pulse_current" in grid else _shared_currents(dataset)
     longest = float(dataset.pulse_width.max())
     width = grid.get("pulse_width", np.linspace(longest / 10, longest, 10))
-    points = (current[:, None], width[None, :])
-    p10, p01 = _rates(result, points)
-    ber = (p10 + p01) / 2
-    factor = np.exp(_uncertainty(result, points, ber))
+    pulses = square("current", current[:, None], width[None, :])
+    p10, p01 = rates = [_rate(result, pulses, d) for d in DIRECTIONS]
+    ber = (p10.wer + p01.wer) / 2
+    factor = np.exp(_uncertainty(result, rates))
     bounded = ber < RESOLVED
-    energy = np.mean([write_energy(mtj, *points, d) for d in DIRECTIONS], axis=0)
     return tables.make(
         {"pulse_current": current, "pulse_width": width},
         {
             "ber": ber,
             "ber_lo": np.where(bounded, 0.0, ber / factor),
             "ber_hi": np.minimum(np.maximum(ber * factor, np.where(bounded, RESOLVED, 0)), 1.0),
-            "p01": p01,
-            "p10": p10,
-            "energy_per_bit": energy,
+            "p01": p01.wer,
+            "p10": p10.wer,
+            "energy_per_bit": energy_per_bit(mtj, pulses),
         },
         {
             "title": "STT-MRAM write error rate and energy"
@@ -80,35 +81,33 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     )
 
 
-def _rates(result: FitResult, points: tuple[Array, Array], scale: float = 1.0) -> Array:
-    """Mean write errors of both directions, with the variance of devices scaled; (2, i, t)."""
-    between = tuple(tuple(scale * x for x in row) for row in result.between)
-    array = replace(result, between=between)
-    mtj = wer.junction(array)
-    return np.array(
-        [
-            mean_write_error_rate(mtj, wer.spread(array, d), *points, d, rtol=1e-4, atol=ATOL)
-            for d in DIRECTIONS
-        ]
+def _rate(result: FitResult, pulses: Pulse, direction: Direction) -> ArrayRate:
+    """Mean write error of one direction, with its slopes in every fitted parameter."""
+    # A spread that was not seen is made tiny, not zero: slopes come from nodes that differ.
+    array = wer.spread(result, direction)
+    floored = {
+        name: max(getattr(array, name), LEAST_SPREAD)
+        for name in ("sigma_i_c0", "sigma_delta", "sigma_t_d")
+    }
+    return mean_write_error_rate(
+        wer.junction(result), replace(array, **floored), pulses, direction, rtol=RTOL, atol=ATOL
     )
 
 
-def _uncertainty(result: FitResult, points: tuple[Array, Array], ber: Array) -> Array:
+def _uncertainty(result: FitResult, rates: Sequence[ArrayRate]) -> Array:
     """Half width of the 95 % interval of ln BER, to first order."""
     names = [e.name for e in result.estimates if e.vary]
-
-    def slope(rates: Array) -> Array:
-        change: Array = np.log((rates.mean(axis=0) + ATOL) / (ber + ATOL)) / STEP
-        return change
-
-    slopes = [
-        slope(_rates(wer.shifted(result, {n: result[n].value * np.exp(STEP)}), points))
-        for n in names
-    ]
+    total = np.maximum(sum(r.wer for r in rates), ATOL)
+    slopes = np.zeros((len(names), *total.shape))
+    of_spread = np.zeros(total.shape)
+    for rate, direction in zip(rates, DIRECTIONS, strict=True):
+        share = rate.wer / total
+        of_spread += share * rate.slope_spread
+        for k, name in enumerate((wer.i_c0_name(direction), "delta", "t_d")):
+            slopes[names.index(name)] += share * rate.slopes[..., k]
     variance = np.einsum("aij,ab,bij->ij", slopes, np.array(result.covariance), slopes)
     n = len(result.devices)
     if n > 1:  # n devices know ln sigma with a variance of 1/(2 (n - 1))
-        of_spread = slope(_rates(result, points, scale=float(np.exp(2 * STEP))))
         variance = variance + of_spread**2 / (2 * (n - 1))
     return np.asarray(wer.half_width(n) * np.sqrt(variance))
 

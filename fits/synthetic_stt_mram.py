@@ -16,12 +16,13 @@ import xarray as xr
 
 from devicephys.io import tidy_csv
 from devicephys.mram.junction import mtj_from_stack
+from devicephys.mram.pulse import square
 from devicephys.mram.write import write_error_rate
 from devicephys.parameters import DIRECTIONS, MTJ, Stack
 from devicephys.units import column_unit
 
 STACK = Stack(
-    diameter=35e-9, t_f=1.3e-9, m_s=1.0e6, k_i=1.02e-3, alpha=0.012,
+    diameter=35e-9, t_f=1.3e-9, m_s=1.0e6, k_i=0.97e-3, alpha=0.012,
     eta_p_ap=0.5, eta_ap_p=0.7, ra=6e-12, tmr=1.2, v_h=0.5,
 )  # fmt: skip
 SIGMA_DELTA, SIGMA_I_C0 = 0.03, 0.01  # of the logarithms, from device to device
@@ -47,7 +48,9 @@ def generate(seed: int, stack: Stack = STACK) -> xr.Dataset:
         )
         for direction in DIRECTIONS:
             currents = np.round(np.array(OVERDRIVES) * median.i_c0(direction), 7)
-            wer = write_error_rate(device, currents[:, None], widths, direction, atol=1e-12)
+            wer = write_error_rate(
+                device, square("current", currents[:, None], widths), direction, atol=1e-12
+            ).wer
             errors = rng.binomial(TRIALS, wer)
             rows += [
                 (f"synthetic-{number}", direction, i, t, stack.temperature, TRIALS, int(k))

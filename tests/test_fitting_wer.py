@@ -37,7 +37,8 @@ def test_recovers_the_parameters_the_counts_were_made_with(fitted):
         estimate = fitted[name]
         assert estimate.low < truth < estimate.high
         assert estimate.value == pytest.approx(truth, rel=0.05)
-    assert fitted["i_c0_p_ap"].spread == pytest.approx(0.01, rel=0.6)  # 8 devices: sigma 27 %
+    # Eight devices drawn with 1 %: their own spread is in 0.0029-0.0193 but for 0.1 %.
+    assert 0.0029 < fitted["i_c0_p_ap"].spread < 0.0193
     assert fitted["t_d"].spread < 0.002  # all devices share t_D
 
 
@@ -159,7 +160,7 @@ def test_counts_in_other_units_do_not_pass_silently(counts):
 
 def test_a_point_the_model_cannot_solve_is_named(counts):
     one = only(counts, "synthetic-1").copy(deep=True)
-    one["pulse_width"].values[0], one["pulse_current"].values[0] = 1e-3, 1e-5
+    one["pulse_width"].values[0], one["pulse_current"].values[0] = 1.0, 1e-5
     with pytest.raises(FitError, match=r"'synthetic-1'.*far outside the write regime"):
         stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
 

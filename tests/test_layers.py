@@ -8,10 +8,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (  # lowest first; a name covers the modules below it
     ("errors", "checks", "constants", "units"),
-    ("parameters", "stats"),
+    ("parameters", "stats", "symbolic"),
     ("mram", "rram"),
     ("io", "bnn"),
-    ("tables", "fitting"),
+    ("tables", "fitting", "sweep"),
     ("data", "fits"),
     ("study",),
     ("validation",),
@@ -25,8 +25,19 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
     "typer": {"cli"},
     "rich": {"cli"},
     "lmfit": {"fitting"},
-    "xarray": {"io", "tables", "fitting", "bnn", "fits", "study", "plotting", "report"},
+    "xarray": {
+        "io",
+        "tables",
+        "fitting",
+        "sweep",
+        "bnn",
+        "fits",
+        "study",
+        "plotting",
+        "report",
+    },
     "sklearn": {"bnn"},
+    "sympy": {"symbolic"},
 }
 FOLDERS = {"devicephys": "", "fits": "fits", "data": "data", "validation": "validation"}
 

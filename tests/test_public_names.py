@@ -14,7 +14,7 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 import devicephys
 
 UNIT = re.compile(r"\[[^\]]+\][.;]?$")
-SOURCE = re.compile(r"doi:|doi |arXiv|Joule|Korn and Graubard|this project's")
+SOURCE = re.compile(r"doi:|doi |arXiv|Joule|Korn and Graubard|[Tt]his project's")
 NUMERIC = re.compile(r"float|int\b|array|complex")
 NOT_NUMERIC = re.compile(r"xarray|callable|tuple of str|ndarray of (str|bool)")
 PHYSICS = ("devicephys.mram", "devicephys.rram", "devicephys.stats")

@@ -12,7 +12,16 @@ from types import ModuleType
 
 from devicephys.checks import known
 
-CLAIMS = ("fokker_planck_reference", "hfo2_table", "mnist_accuracy", "round_trip")
+CLAIMS = (
+    "array_average",
+    "closed_forms",
+    "fokker_planck_reference",
+    "hfo2_table",
+    "mnist_accuracy",
+    "round_trip",
+    "solvers",
+    "thermal_rates",
+)
 
 
 @dataclass(frozen=True)

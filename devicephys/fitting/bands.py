@@ -78,17 +78,22 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
             "tau": widths / result["t_d"].value,
             "delta": result["delta"].value,
         }
-        logs = np.log(np.maximum(fokker_planck.wer(**base, rtol=1e-3, atol=1e-12), WER_FLOOR))
+        logs = _log_wer(base)
         # Slopes of ln WER in ln I_c0, ln Delta, ln t_D, and the covariance of the devices.
         slopes = []
         for name, shift in (("i", -step), ("delta", step), ("tau", -step)):
             moved = base | {name: base[name] * np.exp(shift)}
-            wer = np.maximum(fokker_planck.wer(**moved, rtol=1e-3, atol=1e-12), WER_FLOOR)
-            slopes.append((np.log(wer) - logs) / step)
-        pulled = np.tensordot(factor(spread(result, direction)).T, np.array(slopes), axes=1)
+            slopes.append((_log_wer(moved) - logs) / step)
+        root = factor(spread(result, direction))[: len(slopes)]
+        pulled = np.tensordot(root.T, np.array(slopes), axes=1)
         variance = (pulled**2).sum(axis=0)
         half = normal * np.sqrt(variance)
         curves = (np.minimum(np.exp(logs + x), 1.0) for x in (0, -half, half))
         for current, median, low, high in zip(currents, *curves, strict=True):
             found.append(Band(direction, float(current), widths, median, low, high))
     return found
+
+
+def _log_wer(conditions: dict[str, Any]) -> Array:
+    wer = fokker_planck.wer(**conditions, readout="relaxed", rtol=1e-3, atol=1e-12)
+    return np.asarray(np.log(np.maximum(wer, WER_FLOOR)))

@@ -10,7 +10,7 @@ of trials. One device alone gets its likelihood interval, and no spread.
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 
 import lmfit
 import numpy as np
@@ -245,7 +245,8 @@ def _fit_device(
         return currents / np.exp(theta[1:-1])[index], widths / np.exp(theta[-1]), np.exp(theta[0])
 
     def log_probabilities(theta: Array) -> tuple[Array, Array]:
-        wer = np.maximum(fokker_planck.wer(*split(theta), atol=atol), WER_FLOOR)
+        wer = fokker_planck.wer(*split(theta), readout="relaxed", atol=atol)
+        wer = np.maximum(wer, WER_FLOOR)
         return np.log(wer), np.log1p(-np.minimum(wer, 1 - 1e-15))
 
     def residuals(theta: Array) -> Array:
@@ -467,40 +468,15 @@ def junction(result: FitResult) -> MTJ:
 expected write-error counts of both directions; measure the missing direction
     """
     values = {e.name: e.value for e in result.estimates}
-    missing = [f.name for f in fields(MTJ) if f.name not in values]
+    needed = [f.name for f in fields(MTJ) if f.default is MISSING or f.name in GIVEN]
+    missing = [name for name in needed if name not in values]
     if missing:
         raise DataError(
             f"the fit has no {', '.join(missing)}",
             expected="write-error counts of both directions",
             remedy="measure the missing direction",
         )
-    return MTJ(**{f.name: values[f.name] for f in fields(MTJ)})
-
-
-def shifted(result: FitResult, values: Mapping[str, float]) -> FitResult:
-    """Give a fit with other values, for the slopes of what is computed from it.
-
-    Parameters
-    ----------
-    result : FitResult
-        A fit.
-    values : mapping of str to float
-        New values by parameter name [SI].
-
-    Returns
-    -------
-    FitResult
-        The fit with these values; errors, intervals and spreads as they were.
-
-    Examples
-    --------
-    >>> from devicephys.fitting.result import Estimate
-    >>> one = FitResult("none", "0", (Estimate("delta", 60, 1, 58, 62, "1", ""),), (), {})
-    >>> shifted(one, {"delta": 61.0})["delta"].value
-    61.0
-    """
-    moved = (replace(e, value=float(values.get(e.name, e.value))) for e in result.estimates)
-    return replace(result, estimates=tuple(moved))
+    return MTJ(**{name: values[name] for name in needed})
 
 
 def spread(result: FitResult, direction: Direction) -> Spread:

@@ -1,54 +1,124 @@
-"""Write error rate and write energy of a junction in physical units.
+"""Write error rate and write energy of a junction in physical units: the front door.
 
-Conventions: a current is a magnitude and drives the write that `direction` names; the cell starts
-in the state that has to be left. A cell that already holds the bit needs no switching, so for
-random data the error per write is half of what these functions return.
+Conventions: levels are magnitudes and drive the write that `direction` names; the cell starts in
+the state that has to be left, in thermal equilibrium, and is read after it has relaxed. A cell
+that already holds the bit needs no switching, so for random data the error per write is half of
+what these functions return. What acts on the layer is written down in `conditions`.
 """
 
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from devicephys.checks import Array, in_range, known
-from devicephys.mram import fokker_planck
-from devicephys.mram.junction import antiparallel_voltage
+from devicephys.errors import ParameterError
+from devicephys.mram import (
+    closed_form,
+    conditions,
+    fokker_planck,
+    landscape,
+    many_currents,
+    thermal,
+)
+from devicephys.mram.circuit import Access
+from devicephys.mram.conditions import Deviation, Problem
+from devicephys.mram.pulse import Pulse, train
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
+
+Method = Literal["auto", "fokker_planck", "thermal", "closed_form"]
+METHODS: tuple[Method, ...] = ("auto", "fokker_planck", "thermal", "closed_form")
+DEEP = 18.0  # k_B T: above this barrier e^-kt holds to 1e-6, and round-off drowns the solver
+LAG = 10.0  # t_D until the rate of escape is steady: what the thermal law leaves out
+FORM_ERROR, FORM_RANGE = 0.25, (2.0, 5.0)  # of the closed form, over the overdrive it holds for
+NOMINAL, DIRECT = Deviation(), Access()
+
+
+@dataclass(frozen=True)
+class WriteErrorRate:
+    """Write error rates, how well they are known, and by which method.
+
+    Attributes
+    ----------
+    wer : ndarray
+        Probability that the pulse leaves the cell in its old state, any shape [1].
+    error : ndarray
+        Estimated absolute error of `wer`, shape of `wer` [1].
+    method : ndarray of str
+        Method of each value, shape of `wer`.
+    reason : str
+        Why these methods were taken.
+    """
+
+    wer: Array
+    error: Array
+    method: NDArray[np.str_]
+    reason: str
+
+
+@dataclass(frozen=True)
+class WriteVerify:
+    """Outcome of a sequence of write, verify, write again.
+
+    Attributes
+    ----------
+    wer : ndarray
+        Probability that the cell still fails after attempt 1, 2, ..., shape (attempts, ...) [1].
+    attempts : ndarray
+        Mean number of attempts made, shape (...) [1].
+    energy : ndarray
+        Mean energy of all attempts, without that of the reads, shape (...) [J].
+    """
+
+    wer: Array
+    attempts: Array
+    energy: Array
 
 
 def write_error_rate(
     mtj: MTJ,
-    current: ArrayLike,
-    pulse_width: ArrayLike,
+    pulse: Pulse,
     direction: Direction,
+    method: Method = "auto",
     *,
+    access: Access = DIRECT,
+    deviation: Deviation = NOMINAL,
     rtol: float = 1e-5,
     atol: float = 0.0,
-) -> Array:
-    """Compute the write error rate of a square current pulse (Fokker-Planck, macrospin).
+) -> WriteErrorRate:
+    """Compute the write error rate of a pulse.
 
-    Valid for a perpendicular, coherently reversing free layer without axial field.
+    Valid for a perpendicular, coherently reversing free layer with all fields along its axis.
 
     Parameters
     ----------
     mtj : MTJ
         The junction.
-    current : array_like
-        Magnitude of the write current, >= 0, any shape [A].
-    pulse_width : array_like
-        Pulse width, > 0, shape broadcast with `current` [s].
+    pulse : Pulse
+        The pulse, or a table of them, see `pulse`.
     direction : {"P->AP", "AP->P"}
-        The write; it selects the critical current.
+        The write.
+    method : {"auto", "fokker_planck", "thermal", "closed_form"}, optional
+        "auto" takes the Fokker-Planck solver, but the thermal law for square pulses that leave a
+        barrier above 18 k_B T.
+    access : Access, optional
+        Access device in series; none by default.
+    deviation : Deviation, optional
+        Factors on the parameters, for devices that differ from the record.
     rtol, atol : float, optional
         Tolerance of the solver, see `fokker_planck.wer` [1].
 
     Returns
     -------
-    ndarray
-        Probability that the pulse leaves the cell in its old state, broadcast shape [1].
+    WriteErrorRate
+        Rates, errors and methods, broadcast shape of the pulse [1].
 
     Raises
     ------
     ParameterError
-        If an argument is outside its range or the direction is unknown.
+        If an argument is outside its range, or the method does not apply to the pulse.
     AccuracyError
         If the solver cannot meet the tolerance.
 
@@ -58,95 +128,73 @@ def write_error_rate(
 
     Examples
     --------
+    >>> from devicephys.mram.pulse import square
     >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
-    >>> [f"{x:.6e}" for x in write_error_rate(mtj, 60e-6, [4e-9, 10e-9], "P->AP")]
-    ['1.526948e-02', '8.581967e-08']
+    >>> found = write_error_rate(mtj, square("current", 60e-6, [4e-9, 10e-9]), "P->AP")
+    >>> [f"{x:.4e}" for x in found.wer], found.reason
+    (['1.5303e-02', '8.6014e-08'], 'Fokker-Planck: every barrier below 18 k_B T')
     """
-    i, tau = reduced(mtj, current, pulse_width, direction)
-    return fokker_planck.wer(i, tau, mtj.delta, rtol=rtol, atol=atol)
+    known("method", method, METHODS)
+    problem, table, shape = _problem(mtj, pulse, direction, access, deviation)
+    result = np.empty((2, len(table)))
+    chosen = np.full(len(table), "fokker_planck" if method == "auto" else method)
+    if method == "auto" and len(pulse.pieces) == 1:
+        chosen[_barrier(problem, table) > DEEP] = "thermal"
+    for name, solver in (("thermal", _thermal), ("closed_form", _closed_form)):
+        if (chosen == name).any():
+            if len(pulse.pieces) > 1:
+                raise ParameterError(
+                    f"method {name!r} for a pulse of {len(pulse.pieces)} pieces",
+                    expected="a square pulse", remedy="take method='fokker_planck'",
+                )  # fmt: skip
+            result[:, chosen == name] = solver(problem, table[chosen == name])
+    solved = chosen == "fokker_planck"
+    if solved.any() and conditions.is_plain(problem):
+        result[:, solved] = _plain(problem, table[solved], rtol, atol)
+        solved[:] = False
+    for rows, widths, where in fokker_planck.blocks(table[solved]):
+        found = fokker_planck.solve_stages(
+            *conditions.rest(problem, rows), partial(conditions.stages, problem, rows, widths),
+            label=partial(_label, problem, rows), readout="relaxed", rtol=rtol, atol=atol,
+        )  # fmt: skip
+        result[:, np.flatnonzero(solved)[where]] = found.wer, found.error
+    wer, error = result.reshape(2, *shape)
+    return WriteErrorRate(wer, error, chosen.reshape(shape), _reason(method, chosen))
 
 
 def write_energy(
-    mtj: MTJ, current: ArrayLike, pulse_width: ArrayLike, direction: Direction
+    mtj: MTJ,
+    pulse: Pulse,
+    direction: Direction,
+    *,
+    access: Access = DIRECT,
+    deviation: Deviation = NOMINAL,
 ) -> Array:
-    """Compute the mean energy that a junction takes from one square current pulse.
+    """Compute the mean energy that the driver delivers in one pulse, while the layer turns.
 
-    Valid as `write_error_rate` is; the junction alone, without its access transistor. The
-    resistance is that of the state on the nearer side of z = 0: the short transit between the
-    states is not resolved.
+    Valid as `write_error_rate` is; to 1e-5 of the largest power times the duration.
 
     Parameters
     ----------
-    mtj : MTJ
-        The junction.
-    current : array_like
-        Magnitude of the write current, >= 0, any shape [A].
-    pulse_width : array_like
-        Pulse width, > 0, shape broadcast with `current` [s].
-    direction : {"P->AP", "AP->P"}
-        The write.
+    mtj, pulse, direction, access, deviation
+        As for `write_error_rate` [SI].
 
     Returns
     -------
     ndarray
-        I [V_end t_p + (V_start - V_end) integral of WER dt], broadcast shape [J].
+        Mean of the integral of V I dt over junction and access device, broadcast shape [J].
 
     Raises
     ------
     ParameterError
-        If an argument is outside its range or the direction is unknown.
+        If an argument is outside its range.
+    AccuracyError
+        If the solver does not converge.
 
     Notes
     -----
-    V_P = I R_P and V_AP = I R_P (1 + TMR(V_AP)); WER(t) is the probability to be still in the
-    initial state at t, so its integral is the mean time spent there.
-
-    References
-    ----------
-    Zhang et al., IEEE Trans. Electron Devices 59 (2012) 819, doi:10.1109/TED.2011.2178416 (TMR
-    against voltage).
-
-    Examples
-    --------
-    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
-    >>> float(write_energy(mtj, 60e-6, 10e-9, "P->AP").round(15))
-    2.24e-13
-    """
-    i, tau = reduced(mtj, current, pulse_width, direction)
-    current = np.asarray(current, np.float64)
-    waiting = mtj.t_d * fokker_planck.dwell(i, tau, mtj.delta, rtol=1e-4, atol=1e-6)
-    parallel = current * mtj.r_p
-    anti = antiparallel_voltage(current, mtj.r_p, mtj.tmr, mtj.v_h)
-    start, end = (parallel, anti) if direction == "P->AP" else (anti, parallel)
-    energy: Array = current * (end * np.asarray(pulse_width) + (start - end) * waiting)
-    return energy
-
-
-def reduced(
-    mtj: MTJ, current: ArrayLike, pulse_width: ArrayLike, direction: Direction
-) -> tuple[Array, Array]:
-    """Convert a current and a pulse width to the reduced units of the solvers.
-
-    Parameters
-    ----------
-    mtj : MTJ
-        The junction.
-    current : array_like
-        Magnitude of the write current, >= 0, any shape [A].
-    pulse_width : array_like
-        Pulse width, > 0, any shape [s].
-    direction : {"P->AP", "AP->P"}
-        The write; it selects the critical current.
-
-    Returns
-    -------
-    tuple of ndarray
-        i = I/I_c0 and tau = t_p/t_D, shapes of `current` and `pulse_width` [1].
-
-    Raises
-    ------
-    ParameterError
-        If a current is negative, a width is not positive or the direction is unknown.
+    E = int dt int dz rho(z, t) V(z) I(z), with rho from the Fokker-Planck equation on the whole
+    interval of z.
 
     References
     ----------
@@ -154,12 +202,203 @@ def reduced(
 
     Examples
     --------
+    >>> from devicephys.mram.pulse import square
     >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
-    >>> [float(x) for x in reduced(mtj, 60e-6, 10e-9, "AP->P")]
-    [3.0, 10.0]
+    >>> f"{write_energy(mtj, square('current', 60e-6, 10e-9), 'P->AP'):.3e}"
+    '2.238e-13'
     """
+    problem, table, shape = _problem(mtj, pulse, direction, access, deviation)
+    energy = np.empty(len(table))
+    deep = np.zeros(len(table), bool)
+    if len(pulse.pieces) == 1:
+        deep = _barrier(problem, table) > DEEP
+    if deep.any():
+        energy[deep] = _thermal_energy(problem, table[deep])
+    for rows, widths, where in fokker_planck.blocks(table[~deep]):
+        drift, delta = conditions.rest(problem, rows)
+        stages = conditions.stages(problem, rows, widths, 0)
+        weights = conditions.powers(problem, rows, widths, 0)
+        found = fokker_planck.occupation(drift, delta, stages, weights)
+        energy[np.flatnonzero(~deep)[where]] = found * mtj.t_d * rows[:, 2:3]
+    return energy.reshape(shape)
+
+
+def energy_per_bit(
+    mtj: MTJ, pulse: Pulse, *, access: Access = DIRECT, deviation: Deviation = NOMINAL
+) -> Array:
+    """Compute the mean energy of a write over both directions, with the same pulse in either.
+
+    Valid as `write_energy` is; every write is taken to reverse the cell.
+
+    Parameters
+    ----------
+    mtj, pulse, access, deviation
+        As for `write_error_rate` [SI].
+
+    Returns
+    -------
+    ndarray
+        Broadcast shape of the pulse [J].
+
+    Raises
+    ------
+    ParameterError, AccuracyError
+        As `write_energy`.
+
+    References
+    ----------
+    This project's definition, docs/nomenclature.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> f"{energy_per_bit(mtj, square('current', 60e-6, 10e-9)):.3e}"
+    '1.901e-13'
+    """
+    each = [write_energy(mtj, pulse, d, access=access, deviation=deviation) for d in DIRECTIONS]
+    return np.asarray(np.mean(each, axis=0))
+
+
+def write_verify(
+    mtj: MTJ,
+    pulse: Pulse,
+    direction: Direction,
+    attempts: int,
+    gap: float,
+    *,
+    access: Access = DIRECT,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+) -> WriteVerify:
+    """Compute what a sequence of write, verify, write again leaves and costs.
+
+    Valid for gaps of several t_D, in which the cell decides for a state; the layer carries its
+    state from attempt to attempt. The read itself is taken as free of errors.
+
+    Parameters
+    ----------
+    mtj, pulse, direction, access, rtol, atol
+        As for `write_error_rate`; the pulse of every attempt [SI].
+    attempts : int
+        Largest number of attempts, >= 1 [1].
+    gap : float
+        Time between attempts, > 0 [s].
+
+    Returns
+    -------
+    WriteVerify
+        Rates after each attempt, mean number of attempts and energy.
+
+    Raises
+    ------
+    ParameterError, AccuracyError
+        As `write_error_rate`.
+
+    References
+    ----------
+    This project's design, docs/theory/write.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> found = write_verify(mtj, square("current", 60e-6, 4e-9), "P->AP", 2, 20e-9)
+    >>> [f"{x:.2e}" for x in found.wer], round(float(found.attempts), 4)
+    (['1.53e-02', '2.34e-04'], 1.0153)
+    """
+    in_range("attempts", attempts, "1", above=0)
+    rates = [
+        write_error_rate(mtj, train(pulse, k, gap), direction, "fokker_planck",
+                         access=access, rtol=rtol, atol=atol).wer
+        for k in range(1, attempts + 1)
+    ]  # fmt: skip
+    made = 1 + np.sum(rates[:-1], axis=0)
+    energy = made * write_energy(mtj, pulse, direction, access=access)
+    return WriteVerify(np.array(rates), np.asarray(made), np.asarray(energy))
+
+
+def _problem(
+    mtj: MTJ, pulse: Pulse, direction: Direction, access: Access, deviation: Deviation
+) -> tuple[Problem, Array, tuple[int, ...]]:
     known("direction", direction, DIRECTIONS)
-    i = in_range(f"current for {direction}", current, "A", above=0, inclusive=True,
-                 remedy="give the magnitude; the direction says which way it flows")  # fmt: skip
-    tau = in_range("pulse_width", pulse_width, "s", above=0)
-    return i / mtj.i_c0(direction), tau / mtj.t_d
+    table, shape, swept = conditions.points(pulse, deviation)
+    return Problem(mtj, pulse, direction, access, swept), table, shape
+
+
+def _plain(problem: Problem, table: Array, rtol: float, atol: float) -> tuple[Array, Array]:
+    """Square current pulses that act on every angle alike: many currents share few solutions."""
+    mtj, level = problem.mtj, table[:, conditions.DEVIATIONS]
+    polarity = 1 if problem.direction == "P->AP" else -1
+    found = many_currents.solve(
+        level / (mtj.i_c0(problem.direction) * table[:, 0]),
+        table[:, -1] / (mtj.t_d * table[:, 2]),
+        mtj.delta * table[:, 1],
+        polarity * mtj.h_stray,
+        float(landscape.asymmetry(mtj.lam, polarity > 0)),
+        readout="relaxed", rtol=rtol, atol=atol,
+    )  # fmt: skip
+    return found.wer, found.error
+
+
+def _barrier(problem: Problem, table: Array) -> Array:
+    rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
+    stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
+    return thermal.barrier(stage.drift, 1 / (2 * stage.noise))[index]
+
+
+def _rates(problem: Problem, table: Array) -> tuple[Array, Array, Array]:
+    """Rates out of and back into the initial state, and the width, in units of t_D."""
+    rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
+    stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
+    out, back = thermal.rates_of_drift(stage.drift, 1 / (2 * stage.noise))
+    return out[index], back[index], table[:, -1] / (problem.mtj.t_d * table[:, 2])
+
+
+def _thermal(problem: Problem, table: Array) -> tuple[Array, Array]:
+    out, back, tau = _rates(problem, table)
+    wer = 1 - thermal.flip_probability(out, back, tau)
+    return wer, out * (LAG + thermal.RATE_ERROR * tau)
+
+
+def _thermal_energy(problem: Problem, table: Array) -> Array:
+    """Energy of a layer that waits: the power of either state times the mean time spent in it."""
+    out, back, tau = _rates(problem, table)
+    total = out + back
+    settled = back / total
+    waiting = settled * tau + (1 - settled) * -np.expm1(-total * tau) / total
+    level = table[:, conditions.DEVIATIONS]
+    power = conditions.power(problem, table[:, :-1], level, np.array([1.0, -1.0]))
+    seconds = problem.mtj.t_d * table[:, 2]
+    return np.asarray(seconds * (power[:, 0] * waiting + power[:, 1] * (tau - waiting)))
+
+
+def _closed_form(problem: Problem, table: Array) -> tuple[Array, Array]:
+    stage = conditions.stages(problem, table[:, :-1], table[:, -1:], 0)[0]
+    if stage.drift.shape[1] > 2:
+        raise ParameterError(
+            "method 'closed_form' for a torque that depends on the angle",
+            expected="Lambda = 1 and constant current", remedy="take method='fokker_planck'",
+        )  # fmt: skip
+    x, kappa = stage.drift[:, 0] / -stage.drift[:, 1], -stage.drift[:, 1]
+    delta = kappa / (2 * stage.noise)
+    wer = np.exp(closed_form.log_wer(x, stage.tau[:, 0] * kappa, delta))
+    inside = (x >= FORM_RANGE[0]) & (x <= FORM_RANGE[1])
+    return wer, np.where(inside, FORM_ERROR * wer, np.inf)
+
+
+def _label(problem: Problem, rows: Array, row: int) -> str:
+    level = rows[row, conditions.DEVIATIONS : conditions.DEVIATIONS + 2 * len(problem.pulse.pieces)]
+    return f"{problem.pulse.drive} = {level.max():g}, {problem.direction}"
+
+
+def _reason(method: Method, chosen: NDArray[np.str_]) -> str:
+    if method != "auto":
+        return f"{method}: as asked"
+    n = int((chosen == "thermal").sum())
+    if n == 0:
+        return f"Fokker-Planck: every barrier below {DEEP:g} k_B T"
+    return (
+        f"thermal law at {n} of {chosen.size} points, where a barrier above {DEEP:g} k_B T is left"
+        + ("; Fokker-Planck elsewhere" if n < chosen.size else "")
+    )

@@ -1,0 +1,370 @@
+"""From a junction and a pulse to the stages that the Fokker-Planck solvers take.
+
+At a level L of the driver the layer feels, in units of t_D, H_k and T of the junction's record,
+
+    f(z) = i(z) g(z)/m - h - h_FL i(z) - kappa z,    noise = (T/T_0)/(2 Delta m),
+
+with i(z) = I(z)/I_c0 from the load line (`circuit`), g the angular dependence of the torque,
+h = +-h_stray, kappa = H_k(T)/H_k (1 +- V(z) d ln H_k/dV) and m = M_s(T)/M_s. The temperature is
+T = T_0 + R_th P with the power P at the initial state: heating that has settled.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from devicephys.checks import Array, in_range
+from devicephys.mram import galerkin, landscape
+from devicephys.mram.circuit import Access, bias
+from devicephys.mram.fokker_planck import Stage
+from devicephys.mram.junction import thermal_scaling
+from devicephys.mram.pulse import Pulse
+from devicephys.parameters import MTJ, Direction
+
+STEPS = 2  # of a ramp at the first level; each is of fourth order
+GAUSS = (0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6)  # where a step samples its ramp
+MIX = 0.5 + np.sqrt(3) / 3  # share of the nearer sample in either half of a step
+DEVIATIONS = 4  # leading columns of a table of points
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How devices differ from the record: factors on its parameters.
+
+    Attributes
+    ----------
+    i_c0, delta, t_d, r_p : array_like
+        Factors on critical current, thermal stability, damping time and resistance, > 0; shapes
+        broadcast with the pulse [1].
+    """
+
+    i_c0: ArrayLike = 1.0
+    delta: ArrayLike = 1.0
+    t_d: ArrayLike = 1.0
+    r_p: ArrayLike = 1.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One write: a junction, the pieces of its pulse, a direction and an access device.
+
+    Attributes
+    ----------
+    mtj : MTJ
+        The junction.
+    pulse : Pulse
+        The pulse or the table of pulses.
+    direction : {"P->AP", "AP->P"}
+        The write.
+    access : Access
+        The access device.
+    swept : int
+        The piece whose duration is shared by many points: their widths are solved together [1].
+    """
+
+    mtj: MTJ
+    pulse: Pulse
+    direction: Direction
+    access: Access
+    swept: int
+
+
+def points(pulse: Pulse, deviation: Deviation) -> tuple[Array, tuple[int, ...], int]:
+    """Lay out a table of pulses as rows of numbers.
+
+    Parameters
+    ----------
+    pulse : Pulse
+        The pulses.
+    deviation : Deviation
+        Factors on the parameters.
+
+    Returns
+    -------
+    table : ndarray
+        The four factors, start and end of each piece, the durations of all pieces but one, the
+        duration of that one; shape (points, columns) [SI].
+    shape : tuple of int
+        Shape of the table of pulses [1].
+    swept : int
+        The piece of the last column: the constant one with most durations [1].
+
+    Raises
+    ------
+    ParameterError
+        If a factor is not positive.
+
+    References
+    ----------
+    This project's design, docs/theory/fokker_planck.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> table, shape, swept = points(square("current", 6e-5, [1e-8, 2e-8]), Deviation())
+    >>> table.shape, shape, swept
+    ((2, 7), (2,), 0)
+    """
+    factors = [
+        in_range(f"Deviation.{name}", value, "1", above=0)
+        for name, value in vars(deviation).items()
+    ]
+    pieces = pulse.pieces
+    counts = [
+        len(np.unique(p.duration)) if p.start is p.end or np.array_equal(p.start, p.end) else 0
+        for p in pieces
+    ]
+    swept = int(np.argmax(counts))
+    ends = [x for p in pieces for x in (p.start, p.end)]
+    durations = [p.duration for k, p in enumerate(pieces) if k != swept]
+    columns = np.broadcast_arrays(*factors, *ends, *durations, pieces[swept].duration)
+    return np.stack([c.ravel() for c in columns], axis=1), columns[0].shape, swept
+
+
+def is_plain(problem: Problem) -> bool:
+    """Say whether a write is a square current pulse without effects of voltage or heat.
+
+    Parameters
+    ----------
+    problem : Problem
+        The write.
+
+    Returns
+    -------
+    bool
+        Whether its drift is i g(z) - h - z with one i for all angles.
+
+    References
+    ----------
+    This project's design, docs/theory/write.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> is_plain(Problem(mtj, square("voltage", 0.5, 1e-8), "P->AP", Access(), 0))
+    False
+    """
+    mtj = problem.mtj
+    effects = mtj.h_k_slope or mtj.h_field_like or mtj.r_th
+    return problem.pulse.drive == "current" and len(problem.pulse.pieces) == 1 and not effects
+
+
+def rest(problem: Problem, rows: Array) -> tuple[Array, Array]:
+    """Give drift and thermal stability before and after the pulse.
+
+    Parameters
+    ----------
+    problem : Problem
+        The write.
+    rows : ndarray
+        Rows of `points` without the last column, shape (rows, columns) [SI].
+
+    Returns
+    -------
+    drift : ndarray
+        Chebyshev coefficients, shape (rows, 2) [1].
+    delta : ndarray
+        Thermal stability factor, shape (rows,) [1].
+
+    References
+    ----------
+    Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> problem = Problem(mtj, square("current", 6e-5, 1e-8), "P->AP", Access(), 0)
+    >>> table, _, _ = points(problem.pulse, Deviation())
+    >>> [x.tolist() for x in rest(problem, table[:, :-1])]
+    [[[0.0, -1.0]], [60.0]]
+    """
+    h = np.full(len(rows), _stray(problem))
+    return landscape.drift(np.zeros(len(rows)), h), problem.mtj.delta * rows[:, 1]
+
+
+def stages(problem: Problem, rows: Array, widths: Array, level: int) -> list[Stage]:
+    """Give the stages of a pulse, its ramps in steps of fourth order.
+
+    Parameters
+    ----------
+    problem : Problem
+        The write.
+    rows : ndarray
+        Rows of `points` without the last column, shape (rows, columns) [SI].
+    widths : ndarray
+        Durations of the swept piece, shape (1, widths) or (rows, 1) [s].
+    level : int
+        Refinement: 2 * 2^level steps a ramp [1].
+
+    Returns
+    -------
+    list of Stage
+        The stages.
+
+    Raises
+    ------
+    ParameterError
+        If the layer does not stay perpendicular or a current leaves the access device's curve.
+
+    References
+    ----------
+    Blanes and Moan, Appl. Numer. Math. 56 (2006) 1519, doi:10.1016/j.apnum.2005.11.004
+    (commutator-free integrators: two exponentials a step, fourth order).
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> problem = Problem(mtj, square("current", 6e-5, 1e-8), "P->AP", Access(), 0)
+    >>> table, _, _ = points(problem.pulse, Deviation())
+    >>> stage = stages(problem, table[:, :-1], table[:, -1:], 0)[0]
+    >>> stage.drift.round(9).tolist(), stage.tau.round(9).tolist()
+    ([[2.0, -1.0]], [[10.0]])
+    """
+    result = []
+    for start, end, tau in _pieces(problem, rows, widths):
+        if np.array_equal(start, end):
+            result.append(Stage(*_conditions(problem, rows, start), tau))
+            continue
+        count = STEPS * 2**level
+        for k in range(count):
+            first, last = (
+                _conditions(problem, rows, start + (k + at) / count * (end - start)) for at in GAUSS
+            )
+            for near, far in ((first, last), (last, first)):
+                drift, noise = (MIX * a + (1 - MIX) * b for a, b in zip(near, far, strict=True))
+                result.append(Stage(drift, noise, tau / (2 * count)))
+    return result
+
+
+def powers(problem: Problem, rows: Array, widths: Array, level: int) -> list[Array]:
+    """Give the power that the driver delivers during each stage, over the angle of the layer.
+
+    Parameters
+    ----------
+    problem, rows, widths, level
+        As for `stages` [SI].
+
+    Returns
+    -------
+    list of ndarray
+        For each stage, power at `galerkin.read_points` of the whole interval, shape
+        (rows, points) [W].
+
+    Raises
+    ------
+    ParameterError
+        If a current leaves the access device's curve.
+
+    References
+    ----------
+    This project's design, docs/theory/write.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> problem = Problem(mtj, square("current", 6e-5, 1e-8), "P->AP", Access(), 0)
+    >>> table, _, _ = points(problem.pulse, Deviation())
+    >>> f"{powers(problem, table[:, :-1], table[:, -1:], 0)[0][0, 0]:.3e}"
+    '1.440e-05'
+    """
+    z = galerkin.read_points(np.ones(1))[0]
+    result = []
+    for start, end, _ in _pieces(problem, rows, widths):
+        if np.array_equal(start, end):
+            result.append(power(problem, rows, start, z))
+            continue
+        count = STEPS * 2**level
+        for k in range(count):
+            for at in GAUSS:
+                now = start + (k + at) / count * (end - start)
+                result.append(power(problem, rows, now, z))
+    return result
+
+
+def power(problem: Problem, rows: Array, level: Array, z: Array) -> Array:
+    """Compute the power that the driver delivers to junction and access device.
+
+    Parameters
+    ----------
+    problem, rows
+        As for `stages` [SI].
+    level : ndarray
+        Level of the driver, shape (rows,) [A or V].
+    z : ndarray
+        Cosines of the angle to the initial state, shape (angles,) [1].
+
+    Returns
+    -------
+    ndarray
+        Power, shape (rows, angles) [W].
+
+    Raises
+    ------
+    ParameterError
+        If a current leaves the access device's curve.
+
+    References
+    ----------
+    As of `circuit.bias`, doi:10.1109/TED.2011.2178416.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> problem = Problem(mtj, square("current", 6e-5, 1e-8), "P->AP", Access(), 0)
+    >>> table, _, _ = points(problem.pulse, Deviation())
+    >>> power(problem, table[:, :-1], np.array([6e-5]), np.array([1.0])).round(9).tolist()
+    [[1.44e-05]]
+    """
+    mtj, drive = problem.mtj, problem.pulse.drive
+    r_p = mtj.r_p * rows[:, 3]
+    return bias(mtj, problem.direction, drive, level, z, problem.access, r_p).power
+
+
+def _stray(problem: Problem) -> float:
+    return problem.mtj.h_stray * (1 if problem.direction == "P->AP" else -1)
+
+
+def _pieces(problem: Problem, rows: Array, widths: Array) -> list[tuple[Array, Array, Array]]:
+    """Start, end and reduced duration of each piece."""
+    t_d = problem.mtj.t_d * rows[:, 2:3]
+    if widths.shape[0] == 1 and len(rows) > 1 and np.ptp(t_d) > 0:
+        widths = np.broadcast_to(widths, (len(rows), widths.shape[1]))
+    ends = rows[:, DEVIATIONS : DEVIATIONS + 2 * len(problem.pulse.pieces)]
+    durations = iter(rows[:, DEVIATIONS + 2 * len(problem.pulse.pieces) :].T)
+    result = []
+    for k in range(len(problem.pulse.pieces)):
+        if k == problem.swept:
+            tau = widths / (t_d[:1] if widths.shape[0] == 1 else t_d)
+        else:
+            tau = next(durations)[:, None] / t_d
+        result.append((ends[:, 2 * k], ends[:, 2 * k + 1], tau))
+    return result
+
+
+def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Array]:
+    """Drift coefficients and noise of each row at a level of the driver."""
+    mtj, starts_parallel = problem.mtj, problem.direction == "P->AP"
+    i_c0, h = mtj.i_c0(problem.direction) * rows[:, 0], _stray(problem)
+    a = float(landscape.asymmetry(mtj.lam, starts_parallel))
+    if problem.pulse.drive == "current" and not (mtj.h_k_slope or mtj.r_th):
+        i = level / i_c0  # at every angle: no load line to solve
+        return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
+    z, r_p = landscape.NODES, mtj.r_p * rows[:, 3]
+    state = bias(mtj, problem.direction, problem.pulse.drive, level, z, problem.access, r_p)
+    i = state.current / i_c0[:, None]
+    m, kappa, heat = np.ones((3, len(rows), 1))
+    if mtj.r_th:
+        at_start = power(problem, rows, level, np.ones(1))
+        temperature = mtj.temperature + mtj.r_th * at_start
+        m, kappa = thermal_scaling(mtj, temperature)
+        heat = temperature / mtj.temperature
+    polarity = 1 if starts_parallel else -1
+    kappa = kappa * (1 + polarity * mtj.h_k_slope * state.voltage)
+    f = i * (1 + a) / (1 + a * z) / m - h - mtj.h_field_like * i - kappa * z
+    return landscape.from_samples(f), (heat / (2 * mtj.delta * rows[:, 1:2] * m))[:, 0]
