@@ -212,7 +212,9 @@ def _axis(text: str) -> "tuple[str, Array]":
 
 @app.command()
 def sweep(
-    junction: Annotated[str, typer.Argument(help="Junction file (TOML): see docs/guide/mram.md.")],
+    junction: Annotated[
+        str, typer.Argument(metavar="JUNCTION", help="TOML file, see docs/guide/mram.md.")
+    ],
     out: Out,
     grid: Annotated[
         list[str],
@@ -221,8 +223,8 @@ def sweep(
             "pulse_width; optional temperature, spread."
         ),
     ],
-    rise: Annotated[float, typer.Option(help="Rising edge, before the width [s].")] = 0.0,
-    fall: Annotated[float, typer.Option(help="Falling edge, after the width [s].")] = 0.0,
+    rise: Annotated[float, typer.Option(help="Rising edge, before the width, in seconds.")] = 0.0,
+    fall: Annotated[float, typer.Option(help="Falling edge, after the width, in seconds.")] = 0.0,
     rtol: Annotated[float, typer.Option(help="Accepted relative error of a rate.")] = 1e-4,
     force: Force = False,
     quiet: Quiet = False,

@@ -356,7 +356,11 @@ def evaluate(
     """
     tests = {name: encoded_test_images(load_network(name)) for name in networks}
     results = along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
-    return results.assign_attrs(max_loss=max_loss, synthetic=int(table.attrs.get("synthetic", 0)))
+    return results.assign_attrs(
+        max_loss=max_loss,
+        synthetic=int(table.attrs.get("synthetic", 0)),
+        interval=str(table.attrs.get("interval", "95 %")),
+    )
 
 
 def config(study: Study) -> dict[str, Any]:

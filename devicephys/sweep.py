@@ -309,9 +309,8 @@ def _chunk_by_chunk(plan: _Plan, folder: Path, request: str, progress: Progress)
         try:
             part = _compute(plan, chunk)
         except AccuracyError as err:
-            raise AccuracyError(
-                str(err), where=_range(plan, chunk), remedy=f"finished chunks stay in {folder}"
-            ) from err
+            kept = f"finished chunks stay in {folder}" if done else ""
+            raise AccuracyError(str(err), where=_range(plan, chunk), remedy=kept) from err
         _store(folder, number, request, part)
         found[(slice(None), *chunk)] = part
         done += part[0].size

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from types import MappingProxyType
 
-import sympy as sp  # type: ignore[import-untyped]
+import sympy as sp
 
 from devicephys.checks import known
 

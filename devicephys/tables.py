@@ -5,13 +5,14 @@ A table is an xarray Dataset. Its dimensions are the operating point (for exampl
 under (``temperature``; ``spread``, a factor on the spread between devices), its variables are
 
 ==================  ====  ==========================================================
-ber, ber_lo/ber_hi  1     bit error rate (p01 + p10)/2 and its 95 % interval
+ber, ber_lo/ber_hi  1     bit error rate (p01 + p10)/2 and its interval
 p01                 1     probability that a bit meant to be 0 ends up, or reads, as 1
 p10                 1     probability that a bit meant to be 1 ends up, or reads, as 0
 energy_per_bit      J     mean energy of writing one bit
 ==================  ====  ==========================================================
 
-and its attributes say where the numbers come from. A table is never extrapolated.
+and its attributes say where the numbers come from; the interval is one of 95 % unless the
+attribute ``interval`` says otherwise. A table is never extrapolated.
 """
 
 import json
@@ -35,8 +36,8 @@ SCHEMA = "devicephys-table-1"
 VARIABLES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "ber": ("1", "bit error rate"),
-        "ber_lo": ("1", "lower end of the 95 % interval of the bit error rate"),
-        "ber_hi": ("1", "upper end of the 95 % interval of the bit error rate"),
+        "ber_lo": ("1", "lower end of the interval of the bit error rate"),
+        "ber_hi": ("1", "upper end of the interval of the bit error rate"),
         "p01": ("1", "probability that a 0 becomes 1"),
         "p10": ("1", "probability that a 1 becomes 0"),
         "energy_per_bit": ("J", "mean energy of writing one bit"),

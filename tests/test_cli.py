@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from devicephys import cli, data
+from devicephys import cli, data, sweep
 from devicephys.io import tidy_csv
 
 SHIPPED = str(data.path("synthetic_stt_mram_wer.csv"))
@@ -60,6 +60,7 @@ def test_doctor_list_version_and_help(capsys):
     for verb in (
         "fit",
         "table",
+        "sweep",
         "evaluate",
         "report",
         "run",
@@ -143,6 +144,92 @@ def test_mistakes_are_one_line_with_the_documented_exit_code(
     assert err.startswith("devicephys: ")
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+JUNCTION = """[mtj]
+delta = 60
+i_c0_p_ap = 30e-6
+i_c0_ap_p = 20e-6
+t_d = 1e-9
+r_p = 4e3
+tmr = 1.2
+"""
+SWEEP = ["--grid", "pulse_current=60e-6:90e-6:3", "--grid", "pulse_width=3e-9:9e-9:2"]
+
+
+def test_sweep_makes_a_table_from_a_junction(capsys, tmp_path):
+    junction, table, accuracy = (tmp_path / n for n in ("j.toml", "table.nc", "accuracy.csv"))
+    junction.write_text(JUNCTION)
+    code, out, err = call(capsys, "sweep", junction, "-o", table, *SWEEP, "--rtol", "1e-3")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"table: {table}, {{'pulse_current': 3, 'pulse_width': 2}}, 6 points"
+    assert lines[1].startswith('methods: {"AP->P": {"fokker_planck": 6}')
+    assert lines[2].startswith("bit error rate: ")
+    assert lines[3].startswith("energy per bit: ")
+    code, out, _ = call(capsys, "data", "check", table)
+    assert (code, "table over" in out) == (0, True)
+    code, _, err = call(capsys, "sweep", junction, "-o", table, *SWEEP)
+    assert (code, "--force" in err) == (4, True)
+    edges = ["--rise", "1e-9", "--fall", "1e-9", "--grid", "temperature=300:360:2", "--force"]
+    code, out, err = call(capsys, "sweep", junction, "-o", table, *SWEEP, *edges)
+    assert (code, err, "12 points" in out) == (0, "", True)
+    code, _, err = call(capsys, "evaluate", table, "-o", accuracy)
+    assert (code, "2 values of temperature; expected one value" in err) == (2, True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["j.toml", "table.nc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "code", "message"),
+    [
+        ("[mtj]\ndelta = 60\n", SWEEP, 2, "j.toml: [mtj] without i_c0_p_ap"),
+        (JUNCTION + '[access]\ncurve = "x.csv"\n', SWEEP, 3, "x.csv: no such file"),
+        (JUNCTION, SWEEP[:2], 2, "expected pulse_width and one of pulse_current"),
+        (JUNCTION, [*SWEEP, *SWEEP], 2, "--grid pulse_current twice"),
+        (JUNCTION, [*SWEEP, "--grid", "spread=0:1:2"], 2, "expected a table [spread]"),
+        (JUNCTION, [*SWEEP, "--grid", "cell=0:1:2"], 2, "unknown axis of a sweep 'cell'"),
+        (JUNCTION, [*SWEEP, "--rise", "nan"], 2, "rise = nan s"),
+        (JUNCTION, [*SWEEP, "--rtol", "1e-20"], 5, "pulse_current = 60 uA to 90 uA, pulse_width"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_one_line_and_no_output(
+    capsys, tmp_path, text, arguments, code, message
+):
+    junction = tmp_path / "j.toml"
+    junction.write_text(text)
+    found, out, err = call(capsys, "sweep", junction, "-o", tmp_path / "t.nc", *arguments)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert err.startswith("devicephys: ")
+    assert message in err
+    assert [p.name for p in tmp_path.iterdir()] == ["j.toml"]
+
+
+def test_an_interrupted_sweep_exits_with_130_and_says_that_it_can_go_on(
+    capsys, tmp_path, monkeypatch
+):
+    compute, started = sweep._compute, []
+
+    def interrupted(plan, chunk):
+        started.append(chunk)
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        return compute(plan, chunk)
+
+    monkeypatch.setattr(sweep, "POINTS", 2)
+    junction, table = tmp_path / "j.toml", tmp_path / "table.nc"
+    junction.write_text(JUNCTION)
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "_compute", interrupted)
+        code, out, err = call(capsys, "sweep", junction, "-o", table, *SWEEP)
+    assert (code, out) == (130, "")
+    assert err == (
+        "devicephys: interrupted; finished chunks are kept: run the same command again to go on\n"
+    )
+    assert not table.exists()
+    assert len(list((tmp_path / "table.nc.parts").glob("*.part"))) == 1
+    code, _, err = call(capsys, "sweep", junction, "-o", table, *SWEEP)
+    assert (code, err) == (0, "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["j.toml", "table.nc"]
 
 
 def test_truncated_table_and_hostile_network(capsys, tmp_path):

@@ -126,8 +126,8 @@ def test_names_on_an_axis_must_differ():
 
 
 def test_unknown_axis_is_refused():
-    with pytest.raises(DataError, match="unknown axis 'temperature'; expected cell, pulse_current"):
-        make({"temperature": [300.0]}, values_of([0.1]), {})
+    with pytest.raises(DataError, match="unknown axis 'humidity'; expected cell, pulse_current"):
+        make({"humidity": [0.5]}, values_of([0.1]), {})
 
 
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1), ()])

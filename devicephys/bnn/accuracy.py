@@ -20,7 +20,8 @@ from devicephys.checks import in_range
 from devicephys.errors import DataError
 from devicephys.stats import LEVEL, binomial_interval, streams
 
-UNITS = {"energy_per_bit": "J", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
+UNITS = {"energy_per_bit": "J", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s",
+         "temperature": "K"}  # fmt: skip
 
 
 @dataclass(frozen=True)

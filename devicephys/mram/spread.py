@@ -351,8 +351,8 @@ def wer_quantile(
 
     Notes
     -----
-    With beta = Phi^-1(share) the quantile is WER at beta n, where n = grad ln WER/|grad ln WER|
-    at that very point.
+    With beta = Phi^-1(share) the quantile is WER at beta n, where n is the unit vector along
+    grad ln WER at that very point.
 
     References
     ----------

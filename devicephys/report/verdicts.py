@@ -279,6 +279,7 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
     """
     lines = []
     prefix = "synthetic data, " if results.attrs.get("synthetic") else ""
+    level = "95 %" if results.attrs.get("interval", "95 %") == "95 %" else "numerical error"
     for a in answers:
         name = prefix + _name(a)
         if not a.found:
@@ -291,7 +292,7 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
         share, worst, best = (100 * float(results[v][k]) for v in names)
         lines.append(
             f"{name}: write at {at(a.point)} and spend {si(a.energy_per_bit, 'J')} a bit; "
-            f"the bit error rate is {a.ber:.2g} (95 %: {low:.2g} to {high:.2g}), the "
+            f"the bit error rate is {a.ber:.2g} ({level}: {low:.2g} to {high:.2g}), the "
             f"accuracy {share:.2f} % ({worst:.2f} to {best:.2f}), the loss "
             f"at most {100 * a.loss_bound:.2g} %."
         )
