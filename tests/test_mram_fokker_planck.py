@@ -62,7 +62,7 @@ def test_is_a_falling_probability(i, delta):
 
 
 @QUICK
-@given(i=st.floats(1.2, 3.5), tau=st.floats(1.0, 20.0), delta=stability)
+@given(i=st.floats(1.2, 3.5), tau=st.floats(1.0, 20.0), delta=st.floats(40.0, 100.0))
 def test_falls_with_current_and_agrees_between_single_and_batched_calls(i, tau, delta):
     many = wer([i, i * 1.1], [[tau], [2 * tau]], delta)
     assert many[0, 1] < many[0, 0]
@@ -256,3 +256,15 @@ def test_blocks_hold_every_point_once():
 def test_row_that_cannot_be_solved_is_named():
     with pytest.raises(AccuracyError, match=r"i = 1\.5, delta = 5, h = 0, asymmetry = 0 is uncer"):
         wer([2.0, 1.5], 20.0, [60.0, 5.0], rtol=1e-8)
+
+
+@pytest.mark.parametrize(("i", "delta"), [(4.0, 3.0), (2.0, 5.0), (1.2, 8.0)])
+def test_soft_cells_come_back_and_are_not_said_to_stay(i, delta):
+    """At long times WER is the stationary weight of z > 0, far above the truncated solution."""
+    z = np.linspace(-1, 1, 400001)
+    law = np.exp(-2 * delta * (i * z - z**2 / 2 + i + 0.5))
+    exact = np.trapezoid(np.where(z > 0, law, 0), z) / np.trapezoid(law, z)
+    found = solve(i, 60.0, delta, atol=1e-11)
+    assert abs(found.wer - exact) <= found.error + 1e-4 * exact
+    with pytest.raises(AccuracyError, match="may return from the switched state"):
+        solve(i, 60.0, delta, rtol=1e-9)

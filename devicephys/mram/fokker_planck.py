@@ -34,6 +34,8 @@ ORDERS = (36, 48, 64, 88, 120, 160)  # truncation orders, tried in turn until tw
 ROWS = 64  # conditions propagated together: bounds the memory
 CACHE = 4_000_000  # numbers that the densities of a block may take
 OCCUPATION_TOLERANCE = 1e-5  # of the largest weight times the duration
+NOTICEABLE = 1e-12  # probability of a return from the switched state
+WHOLE_ERROR = 1e-12  # round-off of the switched mass, where it stays in the expansion
 LEVELS = 7  # of halving the steps of a ramp
 STEP_GAIN = 8.0  # what a halved step gains at least; the fourth order gains 16
 TINY = 1e-280  # below this a float cannot carry the relative accuracy: treated as zero
@@ -49,8 +51,8 @@ class Solution:
     wer : ndarray
         Write error rate, any shape [1].
     error : ndarray
-        Estimated absolute error, the difference between two truncation orders, shape of
-        `wer` [1].
+        Estimated absolute error: the difference between two truncation orders, that between
+        steps of ramps, and what may return from the switched state; shape of `wer` [1].
     """
 
     wer: Array
@@ -91,7 +93,8 @@ def wer(
     """Compute the write error rate of a square pulse by the Fokker-Planck equation.
 
     Valid for fields, spin polarisation and anisotropy along one axis, any damping and a coherent
-    free layer.
+    free layer. A written layer that falls back after the pulse is a failure of retention, not of
+    the write, and not counted; below Delta = 15 the two are no longer apart.
 
     Parameters
     ----------
@@ -272,8 +275,9 @@ def solve_stages(
 ) -> Solution:
     """Compute write error rates after pulses of several stages, the state carried over.
 
-    Valid as `wer` is. What has crossed well into the switched state is taken as written: a return
-    within the pulse has a probability below e^-25 for Delta > 30, and is computed below.
+    Valid as `wer` is. What has crossed well into the switched state is taken as written where the
+    pulse brings it back with less than 1e-12; that bound is part of the error estimate. More is
+    computed, to an absolute accuracy of about 1e-12.
 
     Parameters
     ----------
@@ -314,7 +318,11 @@ def solve_stages(
     in_range("rtol", rtol, "1", above=0)
     in_range("atol", atol, "1", above=0, inclusive=True)
     stages = pulse(0)
-    b = _boundary(rest, delta, stages, readout)
+    each = [landscape.returning(s.drift, 1 / (2 * s.noise), s.tau) for s in stages]
+    back = np.array(np.max(np.broadcast_arrays(*each), axis=0))
+    # What comes back noticeably is computed, on the whole interval; the rest is an error.
+    b = np.where(back.max(axis=1) > NOTICEABLE, 1.0, _boundary(rest, delta, stages, readout))
+    back[b == 1] = WHOLE_ERROR
     q = np.empty((len(delta), 0))
     if readout == "relaxed":
         q = landscape.committor(rest, delta, galerkin.read_points(b))
@@ -348,7 +356,7 @@ def solve_stages(
     for order in ORDERS[1:]:
         now = at_order(order, _rows(stages, pending), pending)
         scale = np.where(now > TINY, now, np.inf)  # what no float can hold counts as agreed
-        error = np.abs(now - last) + steps[pending]
+        error = np.abs(now - last) + steps[pending] + back[pending] * (readout != "flux")
         agree = ((error <= rtol * now + atol) | ~np.isfinite(scale)).all(axis=1)
         agree &= (now > -TINY - atol).all(axis=1)
         # Both orders carry round-off: a probability is at most one.
@@ -361,7 +369,8 @@ def solve_stages(
     raise AccuracyError(
         f"write error rate at {label(int(pending[0]))} is uncertain by {worst:.1e}",
         expected=f"rtol = {rtol:g}, atol = {atol:g}",
-        remedy="raise rtol or atol; for delta < 15 the tail is out of reach of this method",
+        remedy="raise rtol or atol"
+        + f"; {back[pending].max():.0e} of it is what may return from the switched state",
     )
 
 

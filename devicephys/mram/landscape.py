@@ -24,6 +24,7 @@ from devicephys.checks import Array, in_range
 DEGREE = 28  # of a drift that is not a straight line: 1e-15 for Lambda up to 2, 1e-9 up to 4
 NODES = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))  # z where it is sampled
 FALLEN = 25.0  # k_B T below the equator: e^-25 come back
+STATIONARY_POINTS = 201  # in theta
 COMMITTOR_POINTS = 96  # quadrature of the barrier: a Gaussian bump of width Delta^-1/2
 
 
@@ -272,6 +273,46 @@ def committor(coefficients: Array, delta: Array, z: Array) -> Array:
         )
 
     return np.asarray(np.minimum(passed(np.minimum(z, c)) / passed(c), 1.0))
+
+
+def returning(coefficients: Array, delta: Array, tau: Array) -> Array:
+    """Bound the probability that the pulse itself brings a switched layer back to z > 0.
+
+    Valid as an estimate from above, to a factor of a few: the switched layer is taken to have
+    settled under the pulse.
+
+    Parameters
+    ----------
+    coefficients : ndarray
+        Chebyshev coefficients of the drift, shape (rows, k) [1].
+    delta : ndarray
+        Thermal stability factor, shape (rows,) [1].
+    tau : ndarray
+        Duration, shape (1, widths) or (rows, 1) [1].
+
+    Returns
+    -------
+    ndarray
+        The stationary weight of z > 0, reached at the rate over whatever barrier the initial
+        state keeps; shape (rows, widths) [1].
+
+    References
+    ----------
+    Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677.
+
+    Examples
+    --------
+    >>> f"{returning(drift([4.0]), np.array([3.0]), np.array([[20.0]]))[0, 0]:.1e}"
+    '1.9e-12'
+    """
+    theta = np.linspace(0, np.pi, STATIONARY_POINTS)
+    z = np.cos(theta)
+    phi = potential(coefficients, delta, z)
+    law = np.exp(phi.min(axis=1, keepdims=True) - phi) * np.sin(theta)
+    back = law[:, z > 0].sum(axis=1) / law.sum(axis=1)
+    barrier = phi.max(axis=1) - phi[:, 0]
+    reached = np.minimum((1 + tau) * (np.sqrt(delta) * np.exp(-barrier))[:, None], 1.0)
+    return np.asarray(back[:, None] * reached)
 
 
 @lru_cache(maxsize=32)
