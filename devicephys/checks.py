@@ -19,6 +19,7 @@ def in_range(
     above: float = -np.inf,
     below: float = np.inf,
     inclusive: bool = False,
+    scalar: bool = False,
     remedy: str = "",
 ) -> Array:
     """Return `value` as floats after checking that all of it is finite and inside a range.
@@ -35,6 +36,8 @@ def in_range(
         Open bounds of the range, or closed ones where `inclusive` [`unit`].
     inclusive : bool, optional
         Whether the bounds themselves are allowed.
+    scalar : bool, optional
+        Whether one number is asked for, not an array.
     remedy : str, optional
         Advice to append to the message.
 
@@ -46,14 +49,19 @@ def in_range(
     Raises
     ------
     ParameterError
-        If any element is not finite or not inside the range.
+        If any element is no number, not finite or not inside the range.
 
     Examples
     --------
     >>> in_range("delta", 60.0, "1", above=0.0)
     array(60.)
     """
-    x = np.asarray(value, dtype=np.float64)
+    try:
+        x = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as err:
+        raise ParameterError(f"{name} = {value!r:.60}", expected=f"a number [{unit}]") from err
+    if scalar and x.ndim:
+        raise ParameterError(f"{name} of shape {x.shape}", expected=f"one number [{unit}]")
     inside = (x >= above) & (x <= below) if inclusive else (x > above) & (x < below)
     bad = ~(np.isfinite(x) & inside)
     if bad.any():
@@ -66,6 +74,75 @@ def in_range(
             remedy=remedy,
         )
     return x
+
+
+def whole(name: str, value: float, *, least: int) -> int:
+    """Return `value` as an integer after checking that it is one, and large enough.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, as the caller knows it.
+    value : float
+        The number to check [1].
+    least : int
+        Smallest value allowed [1].
+
+    Returns
+    -------
+    int
+        `value` [1].
+
+    Raises
+    ------
+    ParameterError
+        If it is not a whole number or too small.
+
+    Examples
+    --------
+    >>> whole("bits", 72, least=1)
+    72
+    """
+    x = float(in_range(name, value, "1", scalar=True))
+    if x != round(x) or x < least:
+        raise ParameterError(f"{name} = {x:g}", expected=f"a whole number >= {least}")
+    return round(x)
+
+
+def together(**arrays: ArrayLike) -> list[Array]:
+    """Broadcast arguments against each other.
+
+    Parameters
+    ----------
+    **arrays : array_like
+        The arguments by name, any shapes [any].
+
+    Returns
+    -------
+    list of ndarray
+        The arguments as floats, one common shape [any].
+
+    Raises
+    ------
+    ParameterError
+        If the shapes do not fit or there is nothing in them.
+
+    Examples
+    --------
+    >>> [x.shape for x in together(i=[[1.0], [2.0]], tau=[1.0, 2.0, 3.0])]
+    [(2, 3), (2, 3)]
+    """
+    values = [np.asarray(x, np.float64) for x in arrays.values()]
+    shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(arrays, values, strict=True))
+    try:
+        found = list(np.broadcast_arrays(*values))
+    except ValueError as err:
+        raise ParameterError(
+            f"shapes that do not fit: {shapes}", expected="shapes that broadcast"
+        ) from err
+    if not found[0].size:
+        raise ParameterError(f"nothing to compute: {shapes}", expected="one point at least")
+    return found
 
 
 def known(kind: str, name: str, names: Iterable[str], *, where: str = "") -> str:

@@ -94,7 +94,10 @@ def test_refuses_what_it_cannot_resolve_and_says_how_far_off_it_is():
         ((2.0, -1.0, 60.0), "tau = -1"),
         ((2.0, 1.0, 0.0), "delta = 0"),
         ((2.0, 1.0, 60.0, 1.5), "h = 1.5"),
-        ((2.0, 1.0, 60.0, 0.0, 1.0), "asymmetry = 1"),
+        ((2.0, 1.0, 60.0, 0.0, 0.9), r"asymmetry = 0\.9.*Lambda between 1/3 and 3"),
+        (([1.0, 2.0], [1.0, 2.0, 3.0], 60.0), r"shapes that do not fit: i \(2,\).*tau \(3,\)"),
+        (([], 1.0, 60.0), "nothing to compute"),
+        (("two", 1.0, 60.0), "i = 'two'"),
     ],
 )
 def test_refuses_impossible_arguments(arguments, message):
@@ -268,3 +271,14 @@ def test_soft_cells_come_back_and_are_not_said_to_stay(i, delta):
     assert abs(found.wer - exact) <= found.error + 1e-4 * exact
     with pytest.raises(AccuracyError, match="may return from the switched state"):
         solve(i, 60.0, delta, rtol=1e-9)
+
+
+def test_an_endless_pulse_is_refused_without_a_warning():
+    with pytest.raises(AccuracyError):
+        wer([0.0, 0.5, 2.0], 1e12, 60.0)
+
+
+def test_relaxed_rate_does_not_jump_with_delta():
+    """The written layer that falls back is left out on either side of where the cut moves."""
+    found = wer(3.0, 6.0, [13.9, 14.1], readout="relaxed", atol=1e-12)
+    assert found[1] == pytest.approx(found[0], rel=0.1)

@@ -139,6 +139,7 @@ def test_published_junction():
         ({"tmr": float("nan")}, "Stack.tmr = nan"),
         ({"tmr": -1.0}, "Stack.tmr = -1"),
         ({"lam": 0.0}, "Stack.lam = 0"),
+        ({"lam": 4.0}, r"Stack.lam = 4; expected finite, in \(0\.333"),
         ({"r_th": -1.0}, r"Stack.r_th = -1 K/W"),
         ({"diameter": 0.0}, "Stack.diameter = 0 m"),
     ],

@@ -194,6 +194,7 @@ def test_interpolation_gives_way_where_rates_vanish():
             lambda: mean_write_error_rate(DEVICE, Spread(0, 0.1), TEN, "P->AP", writes=0),
             "writes = 0",
         ),
+        (lambda: failure_counts(1e-6, 8.5), r"devices = 8\.5"),
     ],
 )
 def test_refuses_impossible_spreads(call, message):
@@ -204,3 +205,26 @@ def test_refuses_impossible_spreads(call, message):
 def test_a_spread_too_wide_for_the_tolerance_is_refused():
     with pytest.raises(AccuracyError, match=r"mean write error rate is uncertain by \d"):
         mean_write_error_rate(DEVICE, Spread(0.3, 0.3), TEN, "P->AP", rtol=1e-9)
+
+
+def test_rates_of_one_survive_many_writes():
+    certain = mean_write_error_rate(
+        DEVICE, Spread(0, 0.05), square("current", 39e-6, 3e-9), "P->AP", writes=10**6
+    )
+    assert certain.wer == pytest.approx(1.0)
+    never = mean_write_error_rate(
+        DEVICE, Spread(0, 0.05), square("current", 0.0, 3e-9), "P->AP", writes=10
+    )
+    assert never.wer == pytest.approx(1.0)
+
+
+def test_quantiles_near_one_are_ordered_and_hold_their_share():
+    pulse = square("current", 39e-6, 3e-9)
+    spread = Spread(0.1, 0.05, 0.05)
+    y = np.random.default_rng(4).standard_normal((3000, 3))
+    f_delta, f_i, f_t = np.exp(y * [0.1, 0.05, 0.05]).T
+    drawn = fokker_planck.wer(1.3 / f_i, 3 / f_t, 60 * f_delta, readout="relaxed", rtol=1e-3)
+    for share in (0.05, 0.5, 0.95):
+        found = wer_quantile(DEVICE, spread, pulse, "P->AP", share)
+        error = np.sqrt(share * (1 - share) / len(drawn))
+        assert abs((drawn < found).mean() - share) < 4.5 * error  # false alarm 7e-6, seed fixed

@@ -72,5 +72,16 @@ def test_refuses_a_layer_that_returns_and_a_current_that_does_not_switch():
         switching_time.mean(0.0, 5.0)
     with pytest.raises(AccuracyError):
         switching_time.quantile(1e-3, 0.0, 60.0)
-    with pytest.raises(ParameterError, match=r"wer = 0"):
-        switching_time.quantile(0.0, 2.0, 60.0)
+    for wer in (0.0, 1 - 1e-6):
+        with pytest.raises(ParameterError, match=r"wer = "):
+            switching_time.quantile(wer, 2.0, 60.0)
+    with pytest.raises(ParameterError, match=r"nothing to compute"):
+        switching_time.mean([], 60.0)
+
+
+def test_large_barriers_do_not_overflow():
+    assert switching_time.mean([1.0, 2.0], 1000.0) == pytest.approx(
+        switching_time.mean([1.0, 2.0], 1000.001), rel=1e-3
+    )
+    assert np.isinf(switching_time.mean_first_passage(-3.0, 200.0))  # e^1400 t_D
+    assert switching_time.mean_first_passage(-1.0, 150.0) > 1e190

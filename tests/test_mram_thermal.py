@@ -94,10 +94,21 @@ def test_array_failure_counts_more_than_the_correctable():
         (lambda: thermal.retention_failure(DEVICE, 1.0, "up", 300.0), "unknown state 'up'"),
         (lambda: thermal.retention_failure(DEVICE, -1.0, "P", 300.0), "time = -1"),
         (lambda: thermal.retention_failure(DEVICE, 1.0, "P", 0.0), "temperature = 0"),
-        (lambda: thermal.escape_rate(0.0, 5.0), "the other state is 5 k_B T deep"),
+        (lambda: thermal.escape_rate(0.0, -5.0), "delta = -5"),
+        (lambda: thermal.array_failure(0.1, 72.5), r"bits = 72\.5; expected a whole number"),
+        (lambda: thermal.retention_failure(DEVICE, 1.0, "P", [300.0]), r"temperature of shape"),
         (lambda: thermal.array_failure(1.2, 3), r"probability = 1\.2"),
     ],
 )
 def test_refuses_impossible_arguments(call, message):
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_extremes_are_zeros_and_not_errors():
+    """A barrier of a thousand k_B T, a state that cannot hold the layer, endless times."""
+    assert thermal.escape_rate(0.5, 4000.0) == pytest.approx(0.0, abs=1e-300)
+    assert thermal.retention_failure(DEVICE, 1.0, "P", 20.0) == 0.0
+    assert thermal.read_disturb(DEVICE, -0.9 * 30e-6, 1e-8, "P->AP") == 0.0
+    assert thermal.read_disturb(DEVICE, 0.6 * 30e-6, 1e-8, "P->AP") > 1e-5  # barrier 9.6 k_B T
+    assert thermal.flip_probability(1e300, 1e300, 1e300) == pytest.approx(0.5)

@@ -144,13 +144,39 @@ def bias(
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     v = 0.5 * (low + high)
     i = current_of(v)
-    if access.voltage and (worst := float(i.max())) > access.current[-1] * (1 + 1e-9):
+    check_current(access, i)
+    return Bias(i, v, i * (v + drop(access, i)))
+
+
+def check_current(access: Access, current: Array) -> None:
+    """Refuse currents that the access device was not measured at.
+
+    Parameters
+    ----------
+    access : Access
+        The device.
+    current : ndarray
+        Current, any shape [A].
+
+    Raises
+    ------
+    ParameterError
+        If a current lies beyond the curve.
+
+    References
+    ----------
+    This project's rule: a measured curve is not extrapolated.
+
+    Examples
+    --------
+    >>> check_current(Access(1e3), np.array([1.0]))
+    """
+    if access.voltage and (worst := float(current.max())) > access.current[-1] * (1 + 1e-9):
         raise ParameterError(
             f"a current of {worst:g} A lies beyond the access device's curve",
             expected=f"at most {access.current[-1]:g} A",
             remedy="measure the curve further or lower the pulse: it is not extrapolated",
         )
-    return Bias(i, v, i * (v + drop(access, i)))
 
 
 def drop(access: Access, current: Array) -> Array:

@@ -2,10 +2,10 @@
 
 At a level L of the driver the layer feels, in units of t_D, H_k and T of the junction's record,
 
-    f(z) = i(z) g(z)/m - h - h_FL i(z) - kappa z,    noise = (T/T_0)/(2 Delta m),
+    f(z) = i(z) (g(z) - h_FL)/m - h - kappa z,    noise = (T/T_0)/(2 Delta m),
 
 with i(z) = I(z)/I_c0 from the load line (`circuit`), g the angular dependence of the torque,
-h = +-h_stray, kappa = H_k(T)/H_k (1 +- V(z) d ln H_k/dV) and m = M_s(T)/M_s. The temperature is
+h = +-h_stray, m = M_s(T)/M_s and kappa = H_k(T)/H_k +- V(z) d ln H_k/dV / m. The temperature is
 T = T_0 + R_th P with the power P at the initial state: heating that has settled.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from devicephys.checks import Array, in_range
+from devicephys.checks import Array, in_range, together
 from devicephys.mram import galerkin, landscape
-from devicephys.mram.circuit import Access, bias
+from devicephys.mram.circuit import Access, bias, check_current
 from devicephys.mram.fokker_planck import Stage
 from devicephys.mram.junction import thermal_scaling
 from devicephys.mram.pulse import Pulse
@@ -118,7 +118,11 @@ def points(pulse: Pulse, deviation: Deviation) -> tuple[Array, tuple[int, ...], 
     swept = int(np.argmax(counts))
     ends = [x for p in pieces for x in (p.start, p.end)]
     durations = [p.duration for k, p in enumerate(pieces) if k != swept]
-    columns = np.broadcast_arrays(*factors, *ends, *durations, pieces[swept].duration)
+    columns = together(
+        **dict(zip(vars(deviation), factors, strict=True)),
+        **{f"level_{k}": x for k, x in enumerate(ends)},
+        **{f"duration_{k}": x for k, x in enumerate([*durations, pieces[swept].duration])},
+    )
     return np.stack([c.ravel() for c in columns], axis=1), columns[0].shape, swept
 
 
@@ -280,9 +284,10 @@ def powers(problem: Problem, rows: Array, widths: Array, level: int) -> list[Arr
             continue
         count = STEPS * 2**level
         for k in range(count):
-            for at in GAUSS:
-                now = start + (k + at) / count * (end - start)
-                result.append(power(problem, rows, now, z))
+            first, last = (
+                power(problem, rows, start + (k + at) / count * (end - start), z) for at in GAUSS
+            )
+            result += [MIX * a + (1 - MIX) * b for a, b in ((first, last), (last, first))]
     return result
 
 
@@ -353,6 +358,7 @@ def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Arr
     i_c0, h = mtj.i_c0(problem.direction) * rows[:, 0], _stray(problem)
     a = float(landscape.asymmetry(mtj.lam, starts_parallel))
     if problem.pulse.drive == "current" and not (mtj.h_k_slope or mtj.r_th):
+        check_current(problem.access, level)
         i = level / i_c0  # at every angle: no load line to solve
         return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
     z, r_p = landscape.NODES, mtj.r_p * rows[:, 3]
@@ -365,6 +371,6 @@ def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Arr
         m, kappa = thermal_scaling(mtj, temperature)
         heat = temperature / mtj.temperature
     polarity = 1 if starts_parallel else -1
-    kappa = kappa * (1 + polarity * mtj.h_k_slope * state.voltage)
-    f = i * (1 + a) / (1 + a * z) / m - h - mtj.h_field_like * i - kappa * z
+    kappa = kappa + polarity * mtj.h_k_slope * state.voltage / m
+    f = i * ((1 + a) / (1 + a * z) - mtj.h_field_like) / m - h - kappa * z
     return landscape.from_samples(f), (heat / (2 * mtj.delta * rows[:, 1:2] * m))[:, 0]

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from devicephys.checks import Array, in_range, known
+from devicephys.checks import Array, in_range, known, together
 from devicephys.errors import AccuracyError
 from devicephys.mram import galerkin, landscape
 
@@ -39,6 +39,7 @@ WHOLE_ERROR = 1e-12  # round-off of the switched mass, where it stays in the exp
 LEVELS = 7  # of halving the steps of a ramp
 STEP_GAIN = 8.0  # what a halved step gains at least; the fourth order gains 16
 TINY = 1e-280  # below this a float cannot carry the relative accuracy: treated as zero
+WRITTEN = 0.95  # u at which a layer counts as written in the relaxed read-out, at the latest
 FARTHEST = 0.85  # u where a stage with a barrier may end; see _boundary
 
 
@@ -108,7 +109,8 @@ def wer(
         Axial field over H_k, in (-1, 1), positive stabilises the initial state; shape broadcast
         with `i` [1].
     asymmetry : array_like, optional
-        Spin-torque asymmetry in (-1, 1), see `landscape.asymmetry`; shape broadcast with `i` [1].
+        Spin-torque asymmetry in (-0.801, 0.801), see `landscape.asymmetry`; shape broadcast with
+        `i` [1].
     readout : {"sign", "relaxed", "flux"}, optional
         What counts as failed: z > 0 at the end; or falling back to the initial state under `h`
         alone. "flux" gives -dWER/d tau of "sign", the density of the switching time.
@@ -181,12 +183,12 @@ def solve(
     True
     """
     known("readout", readout, READOUTS)
-    i = in_range("i", i, "1")
-    tau = in_range("tau", tau, "1", above=0, inclusive=True)
-    delta = in_range("delta", delta, "1", above=0)
-    h = in_range("h", h, "1", above=-1, below=1)
-    a = in_range("asymmetry", asymmetry, "1", above=-1, below=1)
-    arrays = np.broadcast_arrays(i, delta, h, a, tau)
+    in_range("i", i, "1")
+    in_range("tau", tau, "1", above=0, inclusive=True)
+    in_range("delta", delta, "1", above=0)
+    in_range("h", h, "1", above=-1, below=1)
+    in_range("asymmetry", asymmetry, "1")
+    arrays = together(i=i, delta=delta, h=h, asymmetry=asymmetry, tau=tau)
     points = np.stack([x.ravel() for x in arrays], axis=1)
     found = np.empty((2, len(points)))
     for rows, widths, where in blocks(points):
@@ -315,13 +317,14 @@ def solve_stages(
     >>> [f"{x:.6e}" for x in found.wer[0]]
     ['8.581967e-08']
     """
-    in_range("rtol", rtol, "1", above=0)
-    in_range("atol", atol, "1", above=0, inclusive=True)
+    in_range("rtol", rtol, "1", above=0, scalar=True)
+    in_range("atol", atol, "1", above=0, inclusive=True, scalar=True)
     stages = pulse(0)
     each = [landscape.returning(s.drift, 1 / (2 * s.noise), s.tau) for s in stages]
     back = np.array(np.max(np.broadcast_arrays(*each), axis=0))
-    # What comes back noticeably is computed, on the whole interval; the rest is an error.
-    b = np.where(back.max(axis=1) > NOTICEABLE, 1.0, _boundary(rest, delta, stages, readout))
+    b = _boundary(rest, delta, stages, readout)
+    if readout != "relaxed":  # what comes back noticeably is computed; the rest is an error
+        b = np.where(back.max(axis=1) > NOTICEABLE, 1.0, b)
     back[b == 1] = WHOLE_ERROR
     q = np.empty((len(delta), 0))
     if readout == "relaxed":
@@ -357,7 +360,8 @@ def solve_stages(
         now = at_order(order, _rows(stages, pending), pending)
         scale = np.where(now > TINY, now, np.inf)  # what no float can hold counts as agreed
         error = np.abs(now - last) + steps[pending] + back[pending] * (readout != "flux")
-        agree = ((error <= rtol * now + atol) | ~np.isfinite(scale)).all(axis=1)
+        error = np.where(np.isfinite(error), error, np.inf)  # overflow in an endless pulse
+        agree = ((error <= rtol * now + atol) | (now <= TINY)).all(axis=1)
         agree &= (now > -TINY - atol).all(axis=1)
         # Both orders carry round-off: a probability is at most one.
         value = np.clip(np.where(now > TINY, now, 0.0), 0.0, np.inf if readout == "flux" else 1.0)
@@ -365,7 +369,8 @@ def solve_stages(
         if agree.all():
             return Solution(*result)
         pending, last = pending[~agree], now[~agree]
-        worst = float((error / scale)[~agree].max())
+        with np.errstate(invalid="ignore"):
+            worst = float(np.nan_to_num(error / scale, nan=np.inf)[~agree].max())
     raise AccuracyError(
         f"write error rate at {label(int(pending[0]))} is uncertain by {worst:.1e}",
         expected=f"rtol = {rtol:g}, atol = {atol:g}",
@@ -416,7 +421,8 @@ def occupation(
     longest = sum(s.tau for s in stages)
     for order in ORDERS[2:]:
         now = _occupation(order, rest, delta, stages, weights)
-        worst = float((np.abs(now - last) / (largest * longest)).max(initial=0, where=longest > 0))
+        whole = np.maximum(largest * longest, 1e-300)
+        worst = float((np.abs(now - last) / whole).max())
         if worst <= OCCUPATION_TOLERANCE:
             return now
         last = now
@@ -454,12 +460,14 @@ def _boundary(rest: Array, delta: Array, stages: Sequence[Stage], readout: Reado
     barrier stands and a smaller step is enough: what lies beyond crosses back
     with e^-25 of its weight.
     """
-    b = landscape.outflow(rest, delta, galerkin.DROP_RELAX) if readout == "relaxed" else 0 * delta
+    b = 0 * delta
+    if readout == "relaxed":  # beyond, a written layer: its fall is not one of the write
+        b = np.minimum(landscape.outflow(rest, delta, galerkin.DROP_RELAX), WRITTEN)
     for stage in stages:
         driven = landscape.outflow(stage.drift, 1 / (2 * stage.noise), galerkin.DROP)
         resting = landscape.outflow(stage.drift, 1 / (2 * stage.noise), landscape.FALLEN)
         b = np.maximum(b, np.minimum(driven, np.maximum(resting, FARTHEST)))
-    return b
+    return np.minimum(b, WRITTEN) if readout == "relaxed" else b
 
 
 def _through(a: Array, c: Array, tau: Array) -> Array:

@@ -201,6 +201,26 @@ def read_points(b: Array) -> Array:
     return np.asarray(1 - (b[:, None] + 1) / 2 * (xi + 1))
 
 
+def read_weights() -> Array:
+    """Give the quadrature weights of `read_points` on the whole interval.
+
+    Returns
+    -------
+    ndarray
+        Gauss weights, shape (points,) [1].
+
+    References
+    ----------
+    Golub and Welsch, Math. Comp. 23 (1969) 221, doi:10.1090/S0025-5718-69-99647-1.
+
+    Examples
+    --------
+    >>> round(float(read_weights().sum()), 9)
+    2.0
+    """
+    return _legendre(READ_NODES)[1]
+
+
 def propagate(a: Array, start: Array, widths: Array) -> Array:
     """Apply exp(A tau) to vectors for many widths: a ladder of squarings shared by all of them.
 
@@ -329,6 +349,8 @@ def _taylor_action(a: Array, c: Array, rest: Array) -> Array:
 def one_thread() -> Iterator[None]:
     """Limit BLAS to one thread: more only slow down products of matrices this small.
 
+    Overflow is left to the caller, who sees it in the result: pulses of 1e12 t_D may end there.
+
     Returns
     -------
     context manager
@@ -344,7 +366,7 @@ def one_thread() -> Iterator[None]:
     ...     (np.eye(2) @ np.eye(2)).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    with _blas().limit(limits=1):
+    with _blas().limit(limits=1), np.errstate(over="ignore", invalid="ignore"):
         yield
 
 

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range
 
-DEGREE = 28  # of a drift that is not a straight line: 1e-15 for Lambda up to 2, 1e-9 up to 4
+DEGREE = 28  # of a drift that is not a straight line
+MOST_ASYMMETRY = 0.801  # Lambda = 3: there the series of the torque is good to 1e-8
 NODES = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))  # z where it is sampled
 FALLEN = 25.0  # k_B T below the equator: e^-25 come back
 STATIONARY_POINTS = 201  # in theta
@@ -38,7 +39,7 @@ def drift(i: ArrayLike, h: ArrayLike = 0.0, asymmetry: ArrayLike = 0.0) -> Array
     h : array_like, optional
         Axial field over H_k, positive stabilises the initial state, shape broadcast with `i` [1].
     asymmetry : array_like, optional
-        Spin-torque asymmetry a in (-1, 1), see `asymmetry`; shape broadcast with `i` [1].
+        Spin-torque asymmetry a in (-0.801, 0.801), see `asymmetry`; shape broadcast with `i` [1].
 
     Returns
     -------
@@ -48,7 +49,7 @@ def drift(i: ArrayLike, h: ArrayLike = 0.0, asymmetry: ArrayLike = 0.0) -> Array
     Raises
     ------
     ParameterError
-        If an asymmetry is outside (-1, 1).
+        If an asymmetry is outside (-0.801, 0.801).
 
     Notes
     -----
@@ -64,7 +65,10 @@ def drift(i: ArrayLike, h: ArrayLike = 0.0, asymmetry: ArrayLike = 0.0) -> Array
     >>> drift(2.0, 0.1).tolist()
     [1.9, -1.0]
     """
-    a = in_range("asymmetry", asymmetry, "1", above=-1, below=1)
+    a = in_range(
+        "asymmetry", asymmetry, "1", above=-MOST_ASYMMETRY, below=MOST_ASYMMETRY,
+        remedy="Lambda between 1/3 and 3",
+    )  # fmt: skip
     i, h, a = np.broadcast_arrays(np.asarray(i, np.float64), np.asarray(h, np.float64), a)
     if not a.any():
         return np.stack([i - h, np.full(i.shape, -1.0)], axis=-1)

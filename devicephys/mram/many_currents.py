@@ -8,7 +8,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
-from devicephys.checks import Array, in_range
+from devicephys.checks import Array, in_range, together
 from devicephys.mram import fokker_planck
 from devicephys.mram.fokker_planck import Readout, Solution
 
@@ -60,9 +60,10 @@ def solve(
     >>> f"{found.wer[500]:.4e}"
     '2.7258e-04'
     """
-    i, delta = in_range("i", i, "1"), in_range("delta", delta, "1", above=0)
-    arrays = np.broadcast_arrays(i, tau, delta)
-    currents, widths, stabilities = (np.ravel(x).astype(np.float64) for x in arrays)
+    in_range("i", i, "1")
+    in_range("delta", delta, "1", above=0)
+    arrays = together(i=i, tau=tau, delta=delta)
+    currents, widths, stabilities = (np.ravel(x) for x in arrays)
     found = np.full((2, currents.size), np.nan)
     order = np.argsort(stabilities, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(stabilities[order])) + 1):
@@ -100,6 +101,8 @@ def _interpolated(
     x = np.clip((2 * np.log(i) - low - high) / (high - low), -1, 1)
     logs, relative, last = np.empty((0, len(times))), np.zeros(len(times)), np.full(len(i), np.nan)
     for n in INTERVALS:
+        if 2 * n > len(np.unique(i)):
+            break  # one by one is cheaper
         nodes = np.cos(np.pi * np.arange(n + 1) / n)
         new = np.arange(n + 1) if n == INTERVALS[0] else np.arange(1, n, 2)
         at = np.exp((nodes[new] * (high - low) + low + high) / 2)

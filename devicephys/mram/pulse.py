@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from devicephys.checks import Array, in_range, known
+from devicephys.checks import Array, in_range, known, whole
 from devicephys.errors import ParameterError
 
 Drive = Literal["current", "voltage"]
@@ -51,6 +51,11 @@ class Pulse:
 
     drive: Drive
     pieces: tuple[Piece, ...]
+
+    def __post_init__(self) -> None:
+        known("drive", self.drive, DRIVES)
+        if not self.pieces:
+            raise ParameterError("a pulse of no piece", expected="one or more")
 
 
 def square(drive: Drive, amplitude: ArrayLike, width: ArrayLike) -> Pulse:
@@ -175,7 +180,7 @@ def levels(
     7
     """
     known("drive", drive, DRIVES)
-    if not amplitudes or len(amplitudes) != len(widths):
+    if not len(amplitudes) or len(amplitudes) != len(widths):
         raise ParameterError(
             f"{len(amplitudes)} amplitudes and {len(widths)} widths", expected="one width a level"
         )
@@ -185,7 +190,7 @@ def levels(
         for a in amplitudes
     ]
     times = [in_range("pulse_width", w, "s", above=0) for w in widths]
-    in_range("edge", edge, "s", above=0, inclusive=True)
+    in_range("edge", edge, "s", above=0, inclusive=True, scalar=True)
     zero, ramp = np.zeros(()), np.asarray(float(edge))
     pieces = []
     for before, height, time in zip([zero, *heights], heights, times, strict=False):
@@ -214,7 +219,7 @@ def train(pulse: Pulse, count: int, gap: float) -> Pulse:
     Raises
     ------
     ParameterError
-        If the count or the gap is not positive.
+        If the count is no whole number or the gap not positive.
 
     References
     ----------
@@ -225,6 +230,6 @@ def train(pulse: Pulse, count: int, gap: float) -> Pulse:
     >>> len(train(square("current", 60e-6, 5e-9), 2, 20e-9).pieces)
     3
     """
-    in_range("count", count, "1", above=0)
-    rest = Piece(in_range("gap", gap, "s", above=0), np.zeros(()), np.zeros(()))
-    return Pulse(pulse.drive, (*pulse.pieces, rest) * (int(count) - 1) + pulse.pieces)
+    count = whole("count", count, least=1)
+    rest = Piece(in_range("gap", gap, "s", above=0, scalar=True), np.zeros(()), np.zeros(()))
+    return Pulse(pulse.drive, (*pulse.pieces, rest) * (count - 1) + pulse.pieces)

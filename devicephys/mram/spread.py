@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from devicephys.checks import Array, in_range
+from devicephys.checks import Array, in_range, whole
 from devicephys.errors import AccuracyError
 from devicephys.mram.circuit import Access
 from devicephys.mram.conditions import Deviation
@@ -289,14 +289,15 @@ def mean_write_error_rate(
     >>> f"{one.wer:.3e}, {many.wer:.3e} from {many.nodes} nodes"
     '8.601e-08, 3.892e-07 from 15 nodes'
     """
-    in_range("writes", writes, "1", above=0)
+    writes = whole("writes", writes, least=1)
     root = factor(spread)
 
     def rate(y: Array) -> tuple[Array, Array]:
         found = _devices(mtj, pulse, direction, access, root, y, rtol / 10, atol / 10)
         if writes == 1:
             return found.wer, found.error
-        return -np.expm1(writes * np.log1p(-found.wer)), writes * found.error
+        kept = np.log1p(-np.minimum(found.wer, 1 - 1e-16))  # ln of one success
+        return -np.expm1(writes * kept), writes * np.exp((writes - 1) * kept) * found.error
 
     if root.shape[1] == 0:
         wer, error = (x[0] for x in rate(np.zeros((1,) + (1,) * _dimensions(pulse) + (0,))))
@@ -351,8 +352,8 @@ def wer_quantile(
 
     Notes
     -----
-    With beta = Phi^-1(share) the quantile is WER at beta n, where n is the unit vector along
-    grad ln WER at that very point.
+    With beta = Phi^-1(share) the quantile is WER at beta n, where n is the unit vector along the
+    gradient of ln(-ln(1 - WER)) at that very point.
 
     References
     ----------
@@ -366,20 +367,20 @@ def wer_quantile(
     >>> f"{wer_quantile(mtj, Spread(0, 0.05), pulse, 'P->AP', 0.99):.2e}"
     '4.86e-06'
     """
-    in_range("share", share, "1", above=0, below=1)
+    in_range("share", share, "1", above=0, below=1, scalar=True)
     root = factor(spread)
     beta, size = float(stats.norm.ppf(share)), root.shape[1]
 
-    def log_rate(y: Array) -> Array:
+    def hazard(y: Array) -> Array:  # ln(-ln(1 - WER)): steep everywhere, also where WER is near 1
         found = _devices(mtj, pulse, direction, access, root, y, rtol, atol).wer
-        return np.asarray(np.log(np.maximum(found, FLOOR)))
+        return np.asarray(np.log(-np.log1p(-np.clip(found, FLOOR, 1 - 1e-15))))
 
     at = np.zeros((1,) * _dimensions(pulse) + (size,))
     for _ in range(FORM_ROUNDS if size else 0):
-        slope = _gradient(log_rate, at)
+        slope = _gradient(hazard, at)
         length = np.linalg.norm(slope, axis=-1, keepdims=True)
         at = beta * np.divide(slope, length, out=np.zeros_like(slope), where=length > 0)
-    return np.asarray(np.exp(log_rate(at[None])[0]))
+    return np.asarray(_devices(mtj, pulse, direction, access, root, at[None], rtol, atol).wer[0])
 
 
 def failure_counts(
@@ -421,7 +422,7 @@ def failure_counts(
     (3.0, 14.0)
     """
     p = in_range("probability", probability, "1", above=0, below=1, inclusive=True)
-    in_range("devices", devices, "1", above=0)
+    whole("devices", devices, least=1)
     in_range("level", level, "1", above=0, below=1)
     low, high = (stats.binom.ppf(q, devices, p) for q in ((1 - level) / 2, (1 + level) / 2))
     return np.asarray(low), np.asarray(high)

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from devicephys.checks import Array, in_range, known
+from devicephys.checks import Array, in_range, known, together, whole
 from devicephys.mram import landscape, switching_time
 from devicephys.mram.junction import at_temperature
 from devicephys.parameters import DIRECTIONS, MTJ, ZERO, Direction
 
+SHALLOW = 4.0  # k_B T
 RATE_ERROR = 1e-5  # relative, of the integrals behind a rate
 BARRIER_POINTS = np.linspace(-1, 1, 101)
 STATES = ("P", "AP")
@@ -69,12 +70,8 @@ def rates_of_drift(drift: Array, delta: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of ndarray
-        k_out t_D and k_back t_D, shape (rows,) each [1].
-
-    Raises
-    ------
-    ParameterError
-        If one of the states is no well.
+        k_out t_D and k_back t_D, shape (rows,) each; 0 into a state less than 4 k_B T deep, which
+        cannot hold the layer [1].
 
     References
     ----------
@@ -87,11 +84,10 @@ def rates_of_drift(drift: Array, delta: Array) -> tuple[Array, Array]:
     True
     """
     mirrored = -drift * (-1.0) ** np.arange(drift.shape[1])  # f'(z) = -f(-z)
-    return _rate(drift, delta), _rate(mirrored, delta)
-
-
-def _rate(drift: Array, delta: Array) -> Array:
-    return 1 / switching_time.escape(drift, delta)
+    rates = [1 / switching_time.escape(f, delta) for f in (drift, mirrored)]
+    depths = [barrier(f, delta) for f in (mirrored, drift)]  # of the state that is entered
+    out, back = (np.where(d < SHALLOW, 0.0, k) for k, d in zip(rates, depths, strict=True))
+    return out, back
 
 
 def escape_rate(
@@ -121,7 +117,7 @@ def escape_rate(
     Raises
     ------
     ParameterError
-        If an argument is outside its range or the other state is no well.
+        If an argument is outside its range.
 
     References
     ----------
@@ -133,12 +129,12 @@ def escape_rate(
     >>> [f"{k:.3e}" for k in escape_rate([0.0, 0.5], 60.0)]
     ['3.762e-26', '4.696e-07']
     """
-    i = in_range("i", i, "1")
-    delta = in_range("delta", delta, "1", above=0)
-    h = in_range("h", h, "1", above=-1, below=1)
-    i, delta, h, a = np.broadcast_arrays(i, delta, h, asymmetry)
+    in_range("i", i, "1")
+    in_range("delta", delta, "1", above=0)
+    in_range("h", h, "1", above=-1, below=1)
+    i, delta, h, a = together(i=i, delta=delta, h=h, asymmetry=asymmetry)
     f = landscape.drift(i, h, a).reshape(i.size, -1)
-    return _rate(f, delta.reshape(-1)).reshape(i.shape)
+    return rates_of_drift(f, delta.reshape(-1))[0].reshape(i.shape)
 
 
 def flip_probability(out: ArrayLike, back: ArrayLike, time: ArrayLike) -> Array:
@@ -174,9 +170,11 @@ def flip_probability(out: ArrayLike, back: ArrayLike, time: ArrayLike) -> Array:
     out = in_range("out", out, "1/s", above=0, inclusive=True)
     back = in_range("back", back, "1/s", above=0, inclusive=True)
     time = in_range("time", time, "s", above=0, inclusive=True)
-    total = out + back
-    share = np.divide(out, total, out=np.zeros(np.shape(total)), where=total > 0)
-    return np.asarray(share * -np.expm1(-total * time))
+    out, back, time = together(out=out, back=back, time=time)
+    with np.errstate(over="ignore"):
+        total = out + back
+        share = np.divide(out, total, out=np.zeros(total.shape), where=total > 0)
+        return np.asarray(share * -np.expm1(-total * time))
 
 
 def retention_failure(mtj: MTJ, time: ArrayLike, state: str, temperature: float) -> Array:
@@ -203,7 +201,7 @@ def retention_failure(mtj: MTJ, time: ArrayLike, state: str, temperature: float)
     Raises
     ------
     ParameterError
-        If the state is unknown, an argument is outside its range or the layer has no two states.
+        If the state is unknown or an argument is outside its range.
 
     References
     ----------
@@ -217,6 +215,7 @@ def retention_failure(mtj: MTJ, time: ArrayLike, state: str, temperature: float)
     ['1.2e-08', '1.8e-04']
     """
     known("state", state, STATES)
+    in_range("temperature", temperature, "K", above=0, scalar=True)
     return read_disturb(
         at_temperature(mtj, temperature), 0.0, time, "P->AP" if state == "P" else "AP->P"
     )
@@ -248,8 +247,7 @@ def read_disturb(mtj: MTJ, current: ArrayLike, time: ArrayLike, direction: Direc
     Raises
     ------
     ParameterError
-        If the direction is unknown, an argument is outside its range or the layer has no two
-        states under the current.
+        If the direction is unknown or an argument is outside its range.
 
     References
     ----------
@@ -309,6 +307,6 @@ def array_failure(probability: ArrayLike, bits: int, correctable: int = 0) -> Ar
     ['2.56e-15', '2.56e-09']
     """
     p = in_range("probability", probability, "1", above=0, below=1, inclusive=True)
-    in_range("bits", bits, "1", above=0)
-    in_range("correctable", correctable, "1", above=0, inclusive=True)
+    whole("bits", bits, least=1)
+    whole("correctable", correctable, least=0)
     return np.asarray(stats.binom.sf(correctable, bits, p))
