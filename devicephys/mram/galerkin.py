@@ -241,7 +241,8 @@ def propagate(a: Array, start: Array, widths: Array) -> Array:
     Notes
     -----
     tau = m d + rest with d ||A|| <= THETA: the bits of m select powers of exp(A d), made by
-    squaring; the rest is a Taylor polynomial. Widths on a uniform grid leave no rest.
+    squaring; the rest is a Taylor polynomial. An evenly spaced grid needs this for its first
+    width alone; the others follow by doubling.
 
     References
     ----------
@@ -253,31 +254,42 @@ def propagate(a: Array, start: Array, widths: Array) -> Array:
     >>> propagate(np.array([[[-1.0]]]), np.ones((1, 1)), np.array([0.0, 1.0])).round(4).tolist()
     [[[1.0, 0.3679]]]
     """
-    longest, step = widths.max(), widths[widths > 0].min(initial=np.inf)
-    if longest == 0:
+    if widths.max() == 0:
         return np.repeat(start[:, :, None], len(widths), axis=2)
+    step = _spacing(widths)
+    base = step or widths.max()
     with one_thread():
         powers = _powers(a)
-        multiples = widths / step
-        uniform = multiples.max() < 1e4 and np.abs(multiples - np.rint(multiples)).max() < 1e-9
-        base = step if uniform else longest
-        d = base / 2.0 ** max(0.0, np.ceil(np.log2(base * _norm(powers) / THETA)))
-        m = np.rint(widths / d) if uniform else np.floor(widths / d)
-        rest = np.zeros_like(widths) if uniform else widths - m * d
-        c = np.repeat(
-            start[:, None, :], len(widths), axis=1
-        )  # widths before orders: rows stay whole
-        if rest.any():
-            c = _taylor_action(a, c, rest)
+        squarings = int(max(0.0, np.ceil(np.log2(base * _norm(powers) / THETA))))
+        d = base / 2.0**squarings
+        first = widths[:1] if step else widths
+        bits = np.floor(first / d).astype(np.int64)
+        doublings = int(np.ceil(np.log2(len(widths)))) if step else 0
+        # Widths before orders, so that the vector of a width stays in one piece.
+        c = _taylor_action(a, np.repeat(start[:, None, :], len(first), axis=1), first - bits * d)
         power = _polynomial(powers, d)
-        bits = m.astype(np.int64)
-        for j in range(int(bits.max()).bit_length()):
+        for j in range(max(int(bits.max()).bit_length(), squarings + doublings)):
             if j:
                 power = power @ power
-            chosen = (bits >> j) & 1 == 1
-            if chosen.any():
+            chosen = np.broadcast_to((bits >> j) & 1 == 1, c.shape[1])
+            if chosen.all():
+                c = c @ power.swapaxes(1, 2)
+            elif chosen.any():
                 c[:, chosen] = c[:, chosen] @ power.swapaxes(1, 2)
+            if step and j >= squarings:  # an even grid doubles from its first width
+                c = np.concatenate(
+                    [c, c[:, : len(widths) - c.shape[1]] @ power.swapaxes(1, 2)], axis=1
+                )
     return np.swapaxes(c, 1, 2)
+
+
+def _spacing(widths: Array) -> float:
+    """Spacing of evenly spaced, rising widths; 0 for any others."""
+    if len(widths) < 3:
+        return 0.0
+    step = float(widths[1] - widths[0])
+    even = np.abs(np.diff(widths) - step).max() < 1e-9 * step and widths[0] < 1e4 * step
+    return step if even else 0.0
 
 
 def exponential(a: Array) -> Array:

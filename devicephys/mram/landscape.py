@@ -223,6 +223,11 @@ def outflow(coefficients: Array, delta: Array, drop: float | Array) -> Array:
     >>> outflow(drift([2.0]), np.array([60.0]), 60.0).round(4).tolist()
     [0.2361]
     """
+    if coefficients.shape[1] == 2:  # a parabola: kappa u^2/2 + c u = drop/(2 Delta)
+        c, kappa = coefficients[:, 0], np.maximum(-coefficients[:, 1], 1e-12)
+        return np.clip(
+            (np.sqrt(np.maximum(c**2 + kappa * drop / delta, 0.0)) - c) / kappa, 0.0, 1.0
+        )
     low, high = np.zeros(len(delta)), np.ones(len(delta))
     for _ in range(40):  # the outermost crossing: beyond a barrier the potential only falls
         middle = 0.5 * (low + high)
