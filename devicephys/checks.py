@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from devicephys.errors import ParameterError
 
 Array = NDArray[np.float64]
+TINY = 1e-300
 
 
 def in_range(
@@ -58,7 +59,7 @@ def in_range(
     """
     try:
         x = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as err:
+    except (TypeError, ValueError, OverflowError) as err:
         raise ParameterError(f"{name} = {value!r:.60}", expected=f"a number [{unit}]") from err
     if scalar and x.ndim:
         raise ParameterError(f"{name} of shape {x.shape}", expected=f"one number [{unit}]")
@@ -67,6 +68,8 @@ def in_range(
     if bad.any():
         first = float(x[bad].flat[0]) if x.ndim else float(x)
         low, high = ("[", "]") if inclusive else ("(", ")")
+        if -TINY <= above < 0:  # how a record lets zero in
+            low, above = "[", 0.0
         raise ParameterError(
             f"{name} = {first:g} {unit}".removesuffix(" 1"),
             expected=f"finite, in {low}{above:g}, {below:g}{high}"
@@ -132,7 +135,7 @@ def together(**arrays: ArrayLike) -> list[Array]:
     >>> [x.shape for x in together(i=[[1.0], [2.0]], tau=[1.0, 2.0, 3.0])]
     [(2, 3), (2, 3)]
     """
-    values = [np.asarray(x, np.float64) for x in arrays.values()]
+    values = [in_range(name, x, "1") for name, x in arrays.items()]
     shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(arrays, values, strict=True))
     try:
         found = list(np.broadcast_arrays(*values))

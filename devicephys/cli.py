@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from devicephys.checks import Array
     from devicephys.fitting.result import FitResult
 
+MOST_VALUES = 1_000_000  # of an axis
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -203,10 +205,14 @@ def _axis(text: str) -> "tuple[str, Array]":
     known("axis", name, AXES)
     try:
         start, stop, n = numbers.split(":")
+        if not 1 <= int(n) <= MOST_VALUES:
+            raise ValueError
         return name, np.linspace(float(start), float(stop), int(n))
     except ValueError as err:
         raise ParameterError(
-            f"--grid {text}", expected="AXIS=START:STOP:N", remedy="pulse_width=1e-9:10e-9:10"
+            f"--grid {text}",
+            expected=f"AXIS=START:STOP:N with N from 1 to {MOST_VALUES}",
+            remedy="pulse_width=1e-9:10e-9:10",
         ) from err
 
 
@@ -226,6 +232,7 @@ def sweep(
     rise: Annotated[float, typer.Option(help="Rising edge, before the width, in seconds.")] = 0.0,
     fall: Annotated[float, typer.Option(help="Falling edge, after the width, in seconds.")] = 0.0,
     rtol: Annotated[float, typer.Option(help="Accepted relative error of a rate.")] = 1e-4,
+    atol: Annotated[float, typer.Option(help="Accepted absolute error of a rate.")] = 1e-30,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -240,7 +247,7 @@ def sweep(
     with _bar(quiet, kept) as progress:
         made = sweeps.run(
             junction_toml.read(junction), _grid(grid), out, rise=rise, fall=fall, rtol=rtol,
-            progress=lambda k, n: progress("sweep", k, n), force=force,
+            atol=atol, progress=lambda k, n: progress("sweep", k, n), force=force,
         )  # fmt: skip
     typer.echo(f"table: {out}, {dict(made.sizes)}, {made.ber.size} points")
     typer.echo(f"methods: {made.attrs['methods']}")

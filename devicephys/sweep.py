@@ -243,6 +243,9 @@ def _open(out: Path, request: str, *, force: bool) -> Path:
                 remedy="choose another output: this folder is needed for finished chunks",
             )  # fmt: skip
         differs = _differences(folder / "request.json", request)
+        if differs and not any(name.endswith(".part") for name in names):
+            _remove(folder)  # interrupted before its first chunk: nothing is lost
+            return _open(out, request, force=force)
         if differs and not force:
             raise OutputExistsError(
                 f"holds finished chunks of another request, which differs in {differs}",

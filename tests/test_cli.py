@@ -266,6 +266,8 @@ def test_interrupting_a_run_exits_with_130_and_leaves_nothing(tmp_path):
         [sys.executable, "-m", "devicephys", "run", "quickstart", "-o", str(tmp_path / "out")],
         stderr=subprocess.PIPE,
         text=True,
+        # A job in the background of a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:

@@ -473,7 +473,8 @@ def _boundary(rest: Array, delta: Array, stages: Sequence[Stage], readout: Reado
 def _through(a: Array, c: Array, tau: Array) -> Array:
     """Carry densities of shape (rows, n, widths) through one stage."""
     if tau.shape[1] == 1:
-        return galerkin.exponential(a * tau[:, :, None]) @ c
+        with galerkin.one_thread():
+            return np.asarray(galerkin.exponential(a * tau[:, :, None]) @ c)
     if c.shape[2] > 1:
         raise ValueError("only one stage may have shared widths")
     return galerkin.propagate(a, c[:, :, 0], tau[0])

@@ -265,7 +265,7 @@ def escape(f: Array, delta: Array) -> Array:
     phi = landscape.potential(f, delta, np.linspace(-1, 1, 401))
     top = phi.max(axis=1)
     end = landscape.outflow(f, delta, landscape.FALLEN - top)
-    return _extrapolated(f, None, delta, np.minimum(end, 1 - 1 / (2 * delta)))
+    return _extrapolated(f, None, delta, np.minimum(end, 1 - 1 / (2 * np.maximum(delta, 1.0))))
 
 
 def _conditions(

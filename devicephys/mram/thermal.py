@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from devicephys.checks import Array, in_range, known, together, whole
+from devicephys.errors import ParameterError
 from devicephys.mram import landscape, switching_time
 from devicephys.mram.junction import at_temperature
 from devicephys.parameters import DIRECTIONS, MTJ, ZERO, Direction
@@ -73,6 +74,11 @@ def rates_of_drift(drift: Array, delta: Array) -> tuple[Array, Array]:
         k_out t_D and k_back t_D, shape (rows,) each; 0 into a state less than 4 k_B T deep, which
         cannot hold the layer [1].
 
+    Raises
+    ------
+    ParameterError
+        If neither state can.
+
     References
     ----------
     Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677.
@@ -86,6 +92,13 @@ def rates_of_drift(drift: Array, delta: Array) -> tuple[Array, Array]:
     mirrored = -drift * (-1.0) ** np.arange(drift.shape[1])  # f'(z) = -f(-z)
     rates = [1 / switching_time.escape(f, delta) for f in (drift, mirrored)]
     depths = [barrier(f, delta) for f in (mirrored, drift)]  # of the state that is entered
+    both = np.maximum(*depths)
+    if (both < SHALLOW).any():
+        raise ParameterError(
+            f"delta = {delta[both.argmin()]:g}: neither state is deeper than "
+            f"{both.min():.3g} k_B T and holds the layer",
+            expected=f"{SHALLOW:g} k_B T or more", remedy="raise delta",
+        )  # fmt: skip
     out, back = (np.where(d < SHALLOW, 0.0, k) for k, d in zip(rates, depths, strict=True))
     return out, back
 

@@ -35,6 +35,7 @@ DEEP = 18.0  # k_B T: above this barrier e^-kt holds to 1e-6, and round-off drow
 LAG = 10.0  # t_D until the rate of escape is steady: what the thermal law leaves out
 FORM_ERROR = 0.3  # relative, of the closed form where it holds: see `closed_form`
 FORM_RANGE, FORM_GROWN, FORM_DELTA = (2.0, 5.0), 12.0, 40.0  # overdrive, (i - 1) tau, Delta
+SETTLED = 1e3  # t_D: before, the layer's start from its law at rest counts in the energy
 ENERGY_ERROR = 1e-4  # of the largest power times the duration
 NOMINAL, DIRECT = Deviation(), Access()
 
@@ -215,7 +216,8 @@ def write_energy(
     energy = np.empty(len(table))
     deep = np.zeros(len(table), bool)
     if len(pulse.pieces) == 1:
-        deep = _barrier(problem, table) > DEEP
+        tau = table[:, -1] / (mtj.t_d * table[:, 2])
+        deep = (_barrier(problem, table) > DEEP) & (tau > SETTLED)
     if deep.any():
         energy[deep] = _thermal_energy(problem, table[deep])
     for rows, widths, where in fokker_planck.blocks(table[~deep]):
