@@ -243,7 +243,7 @@ def sweep(
     from devicephys.units import si
 
     refuse_existing(out, force=force)
-    kept = "finished chunks are kept: run the same command again to go on"
+    kept = "finished chunks, if any, are kept: run the same command again to go on"
     with _bar(quiet, kept) as progress:
         made = sweeps.run(
             junction_toml.read(junction), _grid(grid), out, rise=rise, fall=fall, rtol=rtol,
