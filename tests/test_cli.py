@@ -223,7 +223,8 @@ def test_an_interrupted_sweep_exits_with_130_and_says_that_it_can_go_on(
         code, out, err = call(capsys, "sweep", junction, "-o", table, *SWEEP)
     assert (code, out) == (130, "")
     assert err == (
-        "devicephys: interrupted; finished chunks, if any, are kept: run the same command again to go on\n"
+        "devicephys: interrupted; finished chunks, if any, are kept: "
+        "run the same command again to go on\n"
     )
     assert not table.exists()
     assert len(list((tmp_path / "table.nc.parts").glob("*.part"))) == 1
