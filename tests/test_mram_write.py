@@ -21,6 +21,10 @@ def rate(device=DEVICE, pulse=PULSE, direction="P->AP", **rest):
     return write_error_rate(device, pulse, direction, **rest).wer
 
 
+def energy(device=DEVICE, pulse=PULSE, direction="P->AP", **rest):
+    return write_energy(device, pulse, direction, **rest)
+
+
 def test_reduces_current_and_width_by_direction():
     exact = fokker_planck.wer([2.0, 3.0], 5.0, 60.0, readout="relaxed")
     assert rate() == pytest.approx(exact[0], rel=1e-9)
@@ -273,9 +277,20 @@ def test_heating_agrees_with_the_record_at_that_temperature():
     assert cold_noise / cold_t == pytest.approx(hot_noise / hot_t, rel=1e-9)
 
 
-def test_a_current_beyond_the_access_curve_is_refused_under_current_drive_too():
+@pytest.mark.parametrize("method", ["auto", "fokker_planck"])
+def test_a_current_beyond_the_access_curve_is_refused_under_current_drive_too(method):
     with pytest.raises(ParameterError, match="beyond the access device's curve"):
-        rate(access=Access(0.0, (0.0, 0.2), (0.0, 3e-5)))
+        rate(method=method, access=Access(0.0, (0.0, 0.2), (0.0, 3e-5)))
+
+
+@pytest.mark.parametrize("quantity", [rate, energy])
+def test_devices_of_different_damping_time_that_share_widths(quantity):
+    """In seconds they share them, in times of the layer they do not."""
+    pulse = square("voltage", 0.3, [3e-9, 5e-9, 8e-9])
+    many = quantity(pulse=pulse, deviation=Deviation(t_d=[[1.0], [1.1]]))
+    for found, factor in zip(many, (1.0, 1.1), strict=True):
+        alone = quantity(pulse=pulse, deviation=Deviation(t_d=factor))
+        assert found == pytest.approx(alone, rel=1e-6)
 
 
 def test_auto_reports_what_it_chose():

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range, together
 from devicephys.mram import galerkin, landscape
-from devicephys.mram.circuit import Access, bias, check_current
+from devicephys.mram.circuit import Access, bias
 from devicephys.mram.fokker_planck import Stage
 from devicephys.mram.junction import thermal_scaling
 from devicephys.mram.pulse import Pulse
@@ -84,7 +84,8 @@ def points(pulse: Pulse, deviation: Deviation) -> tuple[Array, tuple[int, ...], 
     -------
     table : ndarray
         The four factors, start and end of each piece, the durations of all pieces but one, the
-        duration of that one; shape (points, columns) [SI].
+        duration of that one over the factor on t_D, so that equal columns are equal times of the
+        layer; shape (points, columns) [SI].
     shape : tuple of int
         Shape of the table of pulses [1].
     swept : int
@@ -111,10 +112,7 @@ def points(pulse: Pulse, deviation: Deviation) -> tuple[Array, tuple[int, ...], 
         for name, value in vars(deviation).items()
     ]
     pieces = pulse.pieces
-    counts = [
-        len(np.unique(p.duration)) if p.start is p.end or np.array_equal(p.start, p.end) else 0
-        for p in pieces
-    ]
+    counts = [len(np.unique(p.duration)) if np.array_equal(p.start, p.end) else 0 for p in pieces]
     swept = int(np.argmax(counts))
     ends = [x for p in pieces for x in (p.start, p.end)]
     durations = [p.duration for k, p in enumerate(pieces) if k != swept]
@@ -123,6 +121,7 @@ def points(pulse: Pulse, deviation: Deviation) -> tuple[Array, tuple[int, ...], 
         **{f"level_{k}": x for k, x in enumerate(ends)},
         **{f"duration_{k}": x for k, x in enumerate([*durations, pieces[swept].duration])},
     )
+    columns[-1] = columns[-1] / columns[2]
     return np.stack([c.ravel() for c in columns], axis=1), columns[0].shape, swept
 
 
@@ -199,7 +198,7 @@ def stages(problem: Problem, rows: Array, widths: Array, level: int) -> list[Sta
     rows : ndarray
         Rows of `points` without the last column, shape (rows, columns) [SI].
     widths : ndarray
-        Durations of the swept piece, shape (1, widths) or (rows, 1) [s].
+        Last columns of `points`, shape (1, widths) or (rows, 1) [s].
     level : int
         Refinement: 2 * 2^level steps a ramp [1].
 
@@ -337,17 +336,15 @@ def _stray(problem: Problem) -> float:
 
 def _pieces(problem: Problem, rows: Array, widths: Array) -> list[tuple[Array, Array, Array]]:
     """Start, end and reduced duration of each piece."""
-    t_d = problem.mtj.t_d * rows[:, 2:3]
-    if widths.shape[0] == 1 and len(rows) > 1 and np.ptp(t_d) > 0:
-        widths = np.broadcast_to(widths, (len(rows), widths.shape[1]))
-    ends = rows[:, DEVIATIONS : DEVIATIONS + 2 * len(problem.pulse.pieces)]
-    durations = iter(rows[:, DEVIATIONS + 2 * len(problem.pulse.pieces) :].T)
+    mtj, count = problem.mtj, len(problem.pulse.pieces)
+    ends = rows[:, DEVIATIONS : DEVIATIONS + 2 * count]
+    durations = iter(rows[:, DEVIATIONS + 2 * count :].T)
     result = []
-    for k in range(len(problem.pulse.pieces)):
+    for k in range(count):
         if k == problem.swept:
-            tau = widths / (t_d[:1] if widths.shape[0] == 1 else t_d)
+            tau = widths / mtj.t_d
         else:
-            tau = next(durations)[:, None] / t_d
+            tau = next(durations)[:, None] / (mtj.t_d * rows[:, 2:3])
         result.append((ends[:, 2 * k], ends[:, 2 * k + 1], tau))
     return result
 
@@ -358,7 +355,6 @@ def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Arr
     i_c0, h = mtj.i_c0(problem.direction) * rows[:, 0], _stray(problem)
     a = float(landscape.asymmetry(mtj.lam, starts_parallel))
     if problem.pulse.drive == "current" and not (mtj.h_k_slope or mtj.r_th):
-        check_current(problem.access, level)
         i = level / i_c0  # at every angle: no load line to solve
         return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
     z, r_p = landscape.NODES, mtj.r_p * rows[:, 3]

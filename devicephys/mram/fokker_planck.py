@@ -475,6 +475,6 @@ def _through(a: Array, c: Array, tau: Array) -> Array:
     if tau.shape[1] == 1:
         with galerkin.one_thread():
             return np.asarray(galerkin.exponential(a * tau[:, :, None]) @ c)
-    if c.shape[2] > 1:
-        raise ValueError("only one stage may have shared widths")
+    if c.shape[2] > 1 or tau.shape[0] > 1:
+        raise ValueError("widths are shared by all rows, in one stage")
     return galerkin.propagate(a, c[:, :, 0], tau[0])

@@ -24,7 +24,7 @@ from devicephys.mram import (
     many_currents,
     thermal,
 )
-from devicephys.mram.circuit import Access
+from devicephys.mram.circuit import Access, check_current
 from devicephys.mram.conditions import Deviation, Problem
 from devicephys.mram.pulse import Pulse, train
 from devicephys.parameters import DIRECTIONS, MTJ, ZERO, Direction
@@ -216,8 +216,7 @@ def write_energy(
     energy = np.empty(len(table))
     deep = np.zeros(len(table), bool)
     if len(pulse.pieces) == 1:
-        tau = table[:, -1] / (mtj.t_d * table[:, 2])
-        deep = (_barrier(problem, table) > DEEP) & (tau > SETTLED)
+        deep = (_barrier(problem, table) > DEEP) & (table[:, -1] / mtj.t_d > SETTLED)
     if deep.any():
         energy[deep] = _thermal_energy(problem, table[deep])
     for rows, widths, where in fokker_planck.blocks(table[~deep]):
@@ -326,6 +325,8 @@ def _problem(
 ) -> tuple[Problem, Array, tuple[int, ...]]:
     known("direction", direction, DIRECTIONS)
     table, shape, swept = conditions.points(pulse, deviation)
+    if pulse.drive == "current":  # under a voltage the load line decides, and checks
+        check_current(access, np.array([[p.start.max(), p.end.max()] for p in pulse.pieces]))
     return Problem(mtj, pulse, direction, access, swept), table, shape
 
 
@@ -335,7 +336,7 @@ def _plain(problem: Problem, table: Array, rtol: float, atol: float) -> tuple[Ar
     polarity = 1 if problem.direction == "P->AP" else -1
     found = many_currents.solve(
         level / (mtj.i_c0(problem.direction) * table[:, 0]),
-        table[:, -1] / (mtj.t_d * table[:, 2]),
+        table[:, -1] / mtj.t_d,
         mtj.delta * table[:, 1],
         polarity * mtj.h_stray,
         float(landscape.asymmetry(mtj.lam, polarity > 0)),
@@ -369,7 +370,7 @@ def _occupied(problem: Problem, rows: Array, widths: Array) -> Array:
     raise AccuracyError(
         f"energy of a pulse with ramps is uncertain by {float((miss / allowed).max()):.1e} of the "
         "tolerance", expected=f"{ENERGY_ERROR:g} of the largest power times the duration",
-        remedy="shorten the ramps: they are cut into 256 steps at most",
+        remedy=f"shorten the ramps: they are cut into {conditions.STEPS * 2**level} steps at most",
     )  # fmt: skip
 
 
@@ -378,7 +379,7 @@ def _rates(problem: Problem, table: Array) -> tuple[Array, Array, Array]:
     rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
     stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
     out, back = thermal.rates_of_drift(stage.drift, 1 / (2 * stage.noise))
-    return out[index], back[index], table[:, -1] / (problem.mtj.t_d * table[:, 2])
+    return out[index], back[index], table[:, -1] / problem.mtj.t_d
 
 
 def _thermal(problem: Problem, table: Array) -> tuple[Array, Array]:
