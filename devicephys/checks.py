@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from devicephys.errors import ParameterError
 
 Array = NDArray[np.float64]
-TINY = 1e-300
+ZERO = 1e-300  # a bound of -ZERO lets zero in
 
 
 def in_range(
@@ -68,7 +68,7 @@ def in_range(
     if bad.any():
         first = float(x[bad].flat[0]) if x.ndim else float(x)
         low, high = ("[", "]") if inclusive else ("(", ")")
-        if -TINY <= above < 0:  # how a record lets zero in
+        if -ZERO <= above < 0:
             low, above = "[", 0.0
         raise ParameterError(
             f"{name} = {first:g} {unit}".removesuffix(" 1"),

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from devicephys.checks import in_range
+from devicephys.checks import ZERO, in_range
 
 Direction = Literal["P->AP", "AP->P"]
 INF = float("inf")
-ZERO = 1e-300  # a bound of -ZERO lets zero in
 DIRECTIONS: tuple[Direction, ...] = ("P->AP", "AP->P")
 
 

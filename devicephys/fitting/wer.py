@@ -23,7 +23,7 @@ from devicephys.errors import AccuracyError, DataError, FitError
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.io.files import parse_number
 from devicephys.mram import closed_form, fokker_planck
-from devicephys.mram.spread import Spread
+from devicephys.mram.spread import Spread, spread_of_covariance
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
 from devicephys.stats import LEVEL, deviance_residuals
 
@@ -505,12 +505,4 @@ def spread(result: FitResult, direction: Direction) -> Spread:
     """
     names = [e.name for e in result.estimates if e.vary]
     rows = [names.index(n) for n in (i_c0_name(direction), "delta", "t_d")]
-    c = np.array(result.between)[np.ix_(rows, rows)]
-    sigma = np.sqrt(np.diag(c))
-    scale = np.outer(sigma, sigma)
-    rho = np.clip(np.divide(c, scale, out=np.zeros_like(c), where=scale > 0), -1, 1)
-    return Spread(
-        sigma_delta=float(sigma[1]), sigma_i_c0=float(sigma[0]), sigma_t_d=float(sigma[2]),
-        rho_i_c0_delta=float(rho[0, 1]), rho_i_c0_t_d=float(rho[0, 2]),
-        rho_delta_t_d=float(rho[1, 2]),
-    )  # fmt: skip
+    return spread_of_covariance(np.array(result.between)[np.ix_(rows, rows)])

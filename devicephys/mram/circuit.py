@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from devicephys.checks import Array, in_range
+from devicephys.checks import ZERO, Array, in_range
 from devicephys.errors import ParameterError
 from devicephys.mram.junction import angular_resistance, bias_tmr
 from devicephys.mram.pulse import Drive
-from devicephys.parameters import MTJ, ZERO, Direction, parameter
+from devicephys.parameters import MTJ, Direction, parameter
 
 BISECTIONS = 60
 

@@ -9,7 +9,9 @@ h = +-h_stray, m = M_s(T)/M_s and kappa = H_k(T)/H_k +- V(z) d ln H_k/dV / m. Th
 T = T_0 + R_th P with the power P at the initial state: heating that has settled.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +20,7 @@ from devicephys.checks import Array, in_range, together
 from devicephys.mram import galerkin, landscape
 from devicephys.mram.circuit import Access, bias
 from devicephys.mram.fokker_planck import Stage
-from devicephys.mram.junction import thermal_scaling
+from devicephys.mram.junction import seen_from_start, thermal_scaling
 from devicephys.mram.pulse import Pulse
 from devicephys.parameters import MTJ, Direction
 
@@ -149,9 +151,14 @@ def is_plain(problem: Problem) -> bool:
     >>> is_plain(Problem(mtj, square("voltage", 0.5, 1e-8), "P->AP", Access(), 0))
     False
     """
+    square = len(problem.pulse.pieces) == 1
+    return square and _same_at_all_angles(problem) and not problem.mtj.h_field_like
+
+
+def _same_at_all_angles(problem: Problem) -> bool:
+    """Whether no voltage and no heat enters, so that the current is that of the driver."""
     mtj = problem.mtj
-    effects = mtj.h_k_slope or mtj.h_field_like or mtj.r_th
-    return problem.pulse.drive == "current" and len(problem.pulse.pieces) == 1 and not effects
+    return problem.pulse.drive == "current" and not (mtj.h_k_slope or mtj.r_th)
 
 
 def rest(problem: Problem, rows: Array) -> tuple[Array, Array]:
@@ -184,7 +191,7 @@ def rest(problem: Problem, rows: Array) -> tuple[Array, Array]:
     >>> [x.tolist() for x in rest(problem, table[:, :-1])]
     [[[0.0, -1.0]], [60.0]]
     """
-    h = np.full(len(rows), _stray(problem))
+    h, _ = seen_from_start(problem.mtj, problem.direction)
     return landscape.drift(np.zeros(len(rows)), h), problem.mtj.delta * rows[:, 1]
 
 
@@ -229,17 +236,8 @@ def stages(problem: Problem, rows: Array, widths: Array, level: int) -> list[Sta
     """
     result = []
     for start, end, tau in _pieces(problem, rows, widths):
-        if np.array_equal(start, end):
-            result.append(Stage(*_conditions(problem, rows, start), tau))
-            continue
-        count = STEPS * 2**level
-        for k in range(count):
-            first, last = (
-                _conditions(problem, rows, start + (k + at) / count * (end - start)) for at in GAUSS
-            )
-            for near, far in ((first, last), (last, first)):
-                drift, noise = (MIX * a + (1 - MIX) * b for a, b in zip(near, far, strict=True))
-                result.append(Stage(drift, noise, tau / (2 * count)))
+        steps = _steps(start, end, level, partial(_conditions, problem, rows))
+        result += [Stage(drift, noise, tau / len(steps)) for drift, noise in steps]
     return result
 
 
@@ -278,15 +276,8 @@ def powers(problem: Problem, rows: Array, widths: Array, level: int) -> list[Arr
     z = galerkin.read_points(np.ones(1))[0]
     result = []
     for start, end, _ in _pieces(problem, rows, widths):
-        if np.array_equal(start, end):
-            result.append(power(problem, rows, start, z))
-            continue
-        count = STEPS * 2**level
-        for k in range(count):
-            first, last = (
-                power(problem, rows, start + (k + at) / count * (end - start), z) for at in GAUSS
-            )
-            result += [MIX * a + (1 - MIX) * b for a, b in ((first, last), (last, first))]
+        steps = _steps(start, end, level, lambda at: (power(problem, rows, at, z),))
+        result += [mean for (mean,) in steps]
     return result
 
 
@@ -330,10 +321,6 @@ def power(problem: Problem, rows: Array, level: Array, z: Array) -> Array:
     return bias(mtj, problem.direction, drive, level, z, problem.access, r_p).power
 
 
-def _stray(problem: Problem) -> float:
-    return problem.mtj.h_stray * (1 if problem.direction == "P->AP" else -1)
-
-
 def _pieces(problem: Problem, rows: Array, widths: Array) -> list[tuple[Array, Array, Array]]:
     """Start, end and reduced duration of each piece."""
     mtj, count = problem.mtj, len(problem.pulse.pieces)
@@ -349,12 +336,26 @@ def _pieces(problem: Problem, rows: Array, widths: Array) -> list[tuple[Array, A
     return result
 
 
+def _steps(
+    start: Array, end: Array, level: int, at: Callable[[Array], tuple[Array, ...]]
+) -> list[tuple[Array, ...]]:
+    """What a piece is to the solver: one value where it is constant, two a step of a ramp."""
+    if np.array_equal(start, end):
+        return [at(start)]
+    count, result = STEPS * 2**level, []
+    for k in range(count):
+        first, last = (at(start + (k + share) / count * (end - start)) for share in GAUSS)
+        for near, far in ((first, last), (last, first)):
+            result.append(tuple(MIX * a + (1 - MIX) * b for a, b in zip(near, far, strict=True)))
+    return result
+
+
 def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Array]:
     """Drift coefficients and noise of each row at a level of the driver."""
-    mtj, starts_parallel = problem.mtj, problem.direction == "P->AP"
-    i_c0, h = mtj.i_c0(problem.direction) * rows[:, 0], _stray(problem)
-    a = float(landscape.asymmetry(mtj.lam, starts_parallel))
-    if problem.pulse.drive == "current" and not (mtj.h_k_slope or mtj.r_th):
+    mtj = problem.mtj
+    i_c0 = mtj.i_c0(problem.direction) * rows[:, 0]
+    h, a = seen_from_start(mtj, problem.direction)
+    if _same_at_all_angles(problem):
         i = level / i_c0  # at every angle: no load line to solve
         return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
     z, r_p = landscape.NODES, mtj.r_p * rows[:, 3]
@@ -366,7 +367,7 @@ def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Arr
         temperature = mtj.temperature + mtj.r_th * at_start
         m, kappa = thermal_scaling(mtj, temperature)
         heat = temperature / mtj.temperature
-    polarity = 1 if starts_parallel else -1
+    polarity = 1 if problem.direction == "P->AP" else -1
     kappa = kappa + polarity * mtj.h_k_slope * state.voltage / m
     f = i * ((1 + a) / (1 + a * z) - mtj.h_field_like) / m - h - kappa * z
     return landscape.from_samples(f), (heat / (2 * mtj.delta * rows[:, 1:2] * m))[:, 0]

@@ -460,14 +460,14 @@ def _boundary(rest: Array, delta: Array, stages: Sequence[Stage], readout: Reado
     barrier stands and a smaller step is enough: what lies beyond crosses back
     with e^-25 of its weight.
     """
-    b = 0 * delta
-    if readout == "relaxed":  # beyond, a written layer: its fall is not one of the write
-        b = np.minimum(landscape.outflow(rest, delta, galerkin.DROP_RELAX), WRITTEN)
+    relaxed = readout == "relaxed"
+    b = landscape.outflow(rest, delta, galerkin.DROP_RELAX) if relaxed else 0 * delta
     for stage in stages:
         driven = landscape.outflow(stage.drift, 1 / (2 * stage.noise), galerkin.DROP)
         resting = landscape.outflow(stage.drift, 1 / (2 * stage.noise), landscape.FALLEN)
         b = np.maximum(b, np.minimum(driven, np.maximum(resting, FARTHEST)))
-    return np.minimum(b, WRITTEN) if readout == "relaxed" else b
+    # Beyond WRITTEN the layer is written: its fall is not one of the write.
+    return np.minimum(b, WRITTEN) if relaxed else b
 
 
 def _through(a: Array, c: Array, tau: Array) -> Array:

@@ -104,7 +104,7 @@ def boltzmann(n: int, b: Array, coefficients: Array, delta: Array) -> Array:
     >>> round(float(c[0] @ below(40, np.ones(1), np.ones(1))[0]), 9)
     1.0
     """
-    xi, weights = _legendre(INITIAL_NODES)
+    xi, weights = landscape.gauss_legendre(INITIAL_NODES)
     z = 0.5 * (1 - xi)
     phi = landscape.potential(coefficients, delta, z)
     rho = weights * np.exp(phi.min(axis=1, keepdims=True) - phi)
@@ -139,7 +139,7 @@ def below(n: int, b: Array, end: Array) -> Array:
     [[0.7071, -0.6124]]
     """
     s = (b[:, None] + 1) / 2
-    xi, weights = _legendre(n)  # exact: a polynomial of degree n - 1
+    xi, weights = landscape.gauss_legendre(n)  # exact: a polynomial of degree n - 1
     half = (end[:, None] + 1) / 2
     p = _orthonormal(n, half * (xi + 1) / s - 1)
     return np.asarray(np.einsum("rqn,q->rn", p, weights) * half)
@@ -170,7 +170,7 @@ def weighted(n: int, b: Array, weight: Array) -> Array:
     >>> bool(np.allclose(weighted(9, np.ones(1), one), below(9, np.ones(1), np.ones(1))))
     True
     """
-    xi, weights = _legendre(READ_NODES)
+    xi, weights = landscape.gauss_legendre(READ_NODES)
     p = _orthonormal(n, xi)
     return np.asarray(((weight * weights) @ p) * (b[:, None] + 1) / 2)
 
@@ -197,7 +197,7 @@ def read_points(b: Array) -> Array:
     >>> read_points(np.ones(2)).shape
     (2, 160)
     """
-    xi, _ = _legendre(READ_NODES)
+    xi, _ = landscape.gauss_legendre(READ_NODES)
     return np.asarray(1 - (b[:, None] + 1) / 2 * (xi + 1))
 
 
@@ -218,7 +218,7 @@ def read_weights() -> Array:
     >>> round(float(read_weights().sum()), 9)
     2.0
     """
-    return _legendre(READ_NODES)[1]
+    return landscape.gauss_legendre(READ_NODES)[1]
 
 
 def propagate(a: Array, start: Array, widths: Array) -> Array:
@@ -387,12 +387,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-@lru_cache(maxsize=64)
-def _legendre(n: int) -> tuple[Array, Array]:
-    nodes, weights = legendre.leggauss(n)
-    return nodes, weights
-
-
 def _orthonormal(n: int, xi: Array) -> Array:
     return np.asarray(legendre.legvander(xi, n - 1) * np.sqrt(np.arange(n) + 0.5))
 
@@ -400,7 +394,7 @@ def _orthonormal(n: int, xi: Array) -> Array:
 @lru_cache(maxsize=32)
 def _basis(n: int, k: int) -> tuple[Array, Array, Array, Array]:
     """Nodes, weights, orthonormal polynomials and their derivatives on [-1, 1]."""
-    xi, weights = _legendre(n + 2 + max(k, 6))
+    xi, weights = landscape.gauss_legendre(n + 2 + max(k, 6))
     values = legendre.legvander(xi, n - 1)
     slopes = np.zeros_like(values)
     for j in range(1, n):  # P_j' = P_{j-2}' + (2j - 1) P_{j-1}

@@ -13,7 +13,8 @@ from scipy.special import ellipe, ellipk
 from devicephys.checks import Array, in_range
 from devicephys.constants import E_CHARGE, GAMMA_0, HBAR, K_B, MU_0
 from devicephys.errors import ParameterError
-from devicephys.parameters import MTJ, Stack
+from devicephys.mram import landscape
+from devicephys.parameters import MTJ, Direction, Stack
 
 
 def spheroid_demagnetisation(diameter: float, t_f: float) -> float:
@@ -388,6 +389,36 @@ def at_temperature(mtj: MTJ, temperature: float) -> MTJ:
         shape_field=mtj.shape_field * m / h_k,
         temperature=temperature,
     )
+
+
+def seen_from_start(mtj: MTJ, direction: Direction) -> tuple[float, float]:
+    """Give the stray field and the torque's asymmetry as the state that is left sees them.
+
+    Parameters
+    ----------
+    mtj : MTJ
+        The junction.
+    direction : {"P->AP", "AP->P"}
+        The write.
+
+    Returns
+    -------
+    tuple of float
+        h, positive where the stray field stabilises that state, and a of `landscape.drift` [1].
+
+    References
+    ----------
+    Slonczewski, J. Magn. Magn. Mater. 247 (2002) 324, doi:10.1016/S0304-8853(02)00291-3.
+
+    Examples
+    --------
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2,
+    ...           h_stray=0.05)
+    >>> seen_from_start(mtj, "AP->P")
+    (-0.05, -0.0)
+    """
+    parallel = direction == "P->AP"
+    return mtj.h_stray * (1 if parallel else -1), float(landscape.asymmetry(mtj.lam, parallel))
 
 
 def angular_resistance(cos_theta: ArrayLike, r_p: ArrayLike, tmr: ArrayLike) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre
 from numpy.typing import ArrayLike
 
-from devicephys.checks import Array, in_range
+from devicephys.checks import Array, in_range, together
 
 DEGREE = 28  # of a drift that is not a straight line
 MOST_ASYMMETRY = 0.801  # Lambda = 3: there the series of the torque is good to 1e-8
@@ -74,6 +74,51 @@ def drift(i: ArrayLike, h: ArrayLike = 0.0, asymmetry: ArrayLike = 0.0) -> Array
         return np.stack([i - h, np.full(i.shape, -1.0)], axis=-1)
     i, h, a = i[..., None], h[..., None], a[..., None]
     return from_samples(i * (1 + a) / (1 + a * NODES) - h - NODES)
+
+
+def constant(
+    i: ArrayLike, delta: ArrayLike, h: ArrayLike, asymmetry: ArrayLike
+) -> tuple[Array, Array, Array, tuple[int, ...]]:
+    """Check constant conditions and lay them out as rows.
+
+    Parameters
+    ----------
+    i, h, asymmetry
+        As for `drift` [1].
+    delta : array_like
+        Thermal stability factor, > 0, shape broadcast with `i` [1].
+
+    Returns
+    -------
+    f, rest : ndarray
+        Chebyshev coefficients of the drift under the current and without it, shape (rows, k) [1].
+    delta : ndarray
+        Thermal stability factor, shape (rows,) [1].
+    shape : tuple of int
+        Broadcast shape of the arguments [1].
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range or the shapes do not fit.
+
+    References
+    ----------
+    This project's design, docs/theory/fokker_planck.md.
+
+    Examples
+    --------
+    >>> f, rest, delta, shape = constant([1.0, 2.0], 60.0, 0.0, 0.0)
+    >>> f.tolist(), delta.tolist(), shape
+    ([[1.0, -1.0], [2.0, -1.0]], [60.0, 60.0], (2,))
+    """
+    in_range("i", i, "1")
+    in_range("delta", delta, "1", above=0)
+    in_range("h", h, "1", above=-1, below=1)
+    i, delta, h, a = together(i=i, delta=delta, h=h, asymmetry=asymmetry)
+    f = drift(i, h, a).reshape(i.size, -1)
+    rest = drift(0 * i, h).reshape(i.size, -1)
+    return f, rest, delta.reshape(-1), i.shape
 
 
 def from_samples(values: Array) -> Array:
@@ -271,7 +316,7 @@ def committor(coefficients: Array, delta: Array, z: Array) -> Array:
     c = 1 - 1 / (2 * np.maximum(delta, 1.0))[:, None]
     end = -np.minimum(outflow(coefficients, delta, FALLEN)[:, None], c)
     top = potential(coefficients, delta, np.linspace(-1, 1, 201)).max(axis=1)
-    nodes, weights = _legendre(COMMITTOR_POINTS)
+    nodes, weights = gauss_legendre(COMMITTOR_POINTS)
 
     def passed(z: Array) -> Array:
         half = np.clip((z - end) / 2, 0.0, None)[:, :, None]
@@ -324,7 +369,28 @@ def returning(coefficients: Array, delta: Array, tau: Array) -> Array:
     return np.asarray(back[:, None] * reached)
 
 
-@lru_cache(maxsize=32)
-def _legendre(n: int) -> tuple[Array, Array]:
+@lru_cache(maxsize=64)
+def gauss_legendre(n: int) -> tuple[Array, Array]:
+    """Give Gauss-Legendre nodes and weights on [-1, 1].
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes [1].
+
+    Returns
+    -------
+    tuple of ndarray
+        Nodes, rising, and weights, shape (n,) each; kept, so not to be changed [1].
+
+    References
+    ----------
+    Golub and Welsch, Math. Comp. 23 (1969) 221, doi:10.1090/S0025-5718-69-99647-1.
+
+    Examples
+    --------
+    >>> gauss_legendre(1)[0].tolist(), gauss_legendre(1)[1].tolist()
+    ([0.0], [2.0])
+    """
     nodes, weights = legendre.leggauss(n)
     return nodes, weights

@@ -99,9 +99,10 @@ def _interpolated(
     times, which = np.unique(tau, return_inverse=True)
     low, high = np.log(i.min()), np.log(i.max())
     x = np.clip((2 * np.log(i) - low - high) / (high - low), -1, 1)
+    distinct = len(np.unique(i))
     logs, relative, last = np.empty((0, len(times))), np.zeros(len(times)), np.full(len(i), np.nan)
     for n in INTERVALS:
-        if 2 * n > len(np.unique(i)):
+        if 2 * n > distinct:
             break  # one by one is cheaper
         nodes = np.cos(np.pi * np.arange(n + 1) / n)
         new = np.arange(n + 1) if n == INTERVALS[0] else np.arange(1, n, 2)

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from devicephys.checks import Array, in_range, whole
+from devicephys.checks import ZERO, Array, in_range, whole
 from devicephys.errors import AccuracyError
 from devicephys.mram.circuit import Access
 from devicephys.mram.conditions import Deviation
 from devicephys.mram.junction import mtj_from_stack
 from devicephys.mram.pulse import Pulse
 from devicephys.mram.write import DIRECT, WriteErrorRate, write_error_rate
-from devicephys.parameters import MTJ, ZERO, Direction, Stack, check_record, parameter
+from devicephys.parameters import MTJ, Direction, Stack, check_record, parameter
 
 NODES, CHECK_NODES = 7, 5  # along the steep direction; the difference is the error estimate
 REACH = 2.5  # standard deviations between the three points of the parabola that finds the peak
@@ -130,6 +130,43 @@ def covariance(spread: Spread) -> Array:
     return np.asarray(sigma[:, None] * rho * sigma)
 
 
+def spread_of_covariance(matrix: Array) -> Spread:
+    """Give the spread that has a covariance; the inverse of `covariance`.
+
+    Parameters
+    ----------
+    matrix : ndarray
+        Covariance of ln I_c0, ln Delta and ln t_D, and of ln R_P where it varies, shape (3, 3) or
+        (4, 4) [1].
+
+    Returns
+    -------
+    Spread
+        Standard deviations, and correlations, 0 for what does not vary.
+
+    References
+    ----------
+    Golub and Van Loan, Matrix Computations (2013), doi:10.56021/9781421407944.
+
+    Examples
+    --------
+    >>> spread = Spread(0.03, 0.01, rho_i_c0_delta=0.5)
+    >>> round(spread_of_covariance(covariance(spread)).rho_i_c0_delta, 12)
+    0.5
+    """
+    c = np.zeros((4, 4))
+    c[: len(matrix), : len(matrix)] = matrix
+    sigma = np.sqrt(np.diag(c))
+    scale = np.outer(sigma, sigma)
+    rho = np.clip(np.divide(c, scale, out=np.zeros_like(c), where=scale > 0), -1, 1)
+    return Spread(
+        sigma_i_c0=float(sigma[0]), sigma_delta=float(sigma[1]), sigma_t_d=float(sigma[2]),
+        sigma_r_p=float(sigma[3]), rho_i_c0_delta=float(rho[0, 1]), rho_i_c0_t_d=float(rho[0, 2]),
+        rho_delta_t_d=float(rho[1, 2]), rho_i_c0_r_p=float(rho[0, 3]),
+        rho_delta_r_p=float(rho[1, 3]), rho_t_d_r_p=float(rho[2, 3]),
+    )  # fmt: skip
+
+
 def factor(spread: Spread) -> Array:
     """Factorise the covariance over its independent directions.
 
@@ -215,15 +252,7 @@ def spread_from_stack(
         ]
         columns.append(sigma * np.array(slopes))
     c = np.sum([np.outer(x, x) for x in columns], axis=0)
-    each = np.sqrt(np.diag(c))
-    scale = np.outer(each, each)
-    rho = np.clip(np.divide(c, scale, out=np.zeros_like(c), where=scale > 0), -1, 1)
-    return Spread(
-        sigma_i_c0=float(each[0]), sigma_delta=float(each[1]), sigma_t_d=float(each[2]),
-        sigma_r_p=float(each[3]), rho_i_c0_delta=float(rho[0, 1]), rho_i_c0_t_d=float(rho[0, 2]),
-        rho_delta_t_d=float(rho[1, 2]), rho_i_c0_r_p=float(rho[0, 3]),
-        rho_delta_r_p=float(rho[1, 3]), rho_t_d_r_p=float(rho[2, 3]),
-    )  # fmt: skip
+    return spread_of_covariance(c)
 
 
 def mean_write_error_rate(

@@ -61,7 +61,7 @@ def mean(i: ArrayLike, delta: ArrayLike, h: ArrayLike = 0.0, asymmetry: ArrayLik
     >>> mean([1.5, 2.0], 60.0).round(4).tolist()
     [3.6263, 2.2354]
     """
-    f, rest, stability, shape = _conditions(i, delta, h, asymmetry)
+    f, rest, stability, shape = landscape.constant(i, delta, h, asymmetry)
     depth = -landscape.potential(f, stability, np.array([-1.0]))[:, 0]
     if (depth < WELL).any():
         worst = int(depth.argmin())
@@ -110,7 +110,7 @@ def mean_first_passage(
     >>> mean_first_passage([0.8, 1.0, 1.5, 2.0], 60.0).round(3).tolist()
     [52.11, 11.211, 4.033, 2.584]
     """
-    f, _, stability, shape = _conditions(i, delta, h, asymmetry)
+    f, _, stability, shape = landscape.constant(i, delta, h, asymmetry)
     return _extrapolated(f, None, stability, 0 * stability).reshape(shape)
 
 
@@ -266,18 +266,6 @@ def escape(f: Array, delta: Array) -> Array:
     top = phi.max(axis=1)
     end = landscape.outflow(f, delta, landscape.FALLEN - top)
     return _extrapolated(f, None, delta, np.minimum(end, 1 - 1 / (2 * np.maximum(delta, 1.0))))
-
-
-def _conditions(
-    i: ArrayLike, delta: ArrayLike, h: ArrayLike, asymmetry: ArrayLike
-) -> tuple[Array, Array, Array, tuple[int, ...]]:
-    in_range("i", i, "1")
-    in_range("delta", delta, "1", above=0)
-    in_range("h", h, "1", above=-1, below=1)
-    i, delta, h, a = together(i=i, delta=delta, h=h, asymmetry=asymmetry)
-    f = landscape.drift(i, h, a).reshape(i.size, -1)
-    rest = landscape.drift(0 * i, h).reshape(i.size, -1)
-    return f, rest, delta.reshape(-1), i.shape
 
 
 def _extrapolated(f: Array, rest: Array | None, delta: Array, end: Array) -> Array:

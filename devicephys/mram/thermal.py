@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from devicephys.checks import Array, in_range, known, together, whole
+from devicephys.checks import ZERO, Array, in_range, known, together, whole
 from devicephys.errors import ParameterError
 from devicephys.mram import landscape, switching_time
-from devicephys.mram.junction import at_temperature
-from devicephys.parameters import DIRECTIONS, MTJ, ZERO, Direction
+from devicephys.mram.junction import at_temperature, seen_from_start
+from devicephys.parameters import DIRECTIONS, MTJ, Direction
 
 SHALLOW = 4.0  # k_B T
 RATE_ERROR = 1e-5  # relative, of the integrals behind a rate
@@ -142,12 +142,8 @@ def escape_rate(
     >>> [f"{k:.3e}" for k in escape_rate([0.0, 0.5], 60.0)]
     ['3.762e-26', '4.696e-07']
     """
-    in_range("i", i, "1")
-    in_range("delta", delta, "1", above=0)
-    in_range("h", h, "1", above=-1, below=1)
-    i, delta, h, a = together(i=i, delta=delta, h=h, asymmetry=asymmetry)
-    f = landscape.drift(i, h, a).reshape(i.size, -1)
-    return rates_of_drift(f, delta.reshape(-1))[0].reshape(i.shape)
+    f, _, stability, shape = landscape.constant(i, delta, h, asymmetry)
+    return rates_of_drift(f, stability)[0].reshape(shape)
 
 
 def flip_probability(out: ArrayLike, back: ArrayLike, time: ArrayLike) -> Array:
@@ -277,10 +273,8 @@ def read_disturb(mtj: MTJ, current: ArrayLike, time: ArrayLike, direction: Direc
     current = in_range("current", current, "A")
     time = in_range("time", time, "s", above=0, inclusive=True)
     i = np.ravel(current) / mtj.i_c0(direction)
-    starts_parallel = direction == "P->AP"
-    h = mtj.h_stray * (1 if starts_parallel else -1) + mtj.h_field_like * i
-    a = float(landscape.asymmetry(mtj.lam, starts_parallel))
-    drift = landscape.drift(i, h, a)
+    h, a = seen_from_start(mtj, direction)
+    drift = landscape.drift(i, h + mtj.h_field_like * i, a)
     out, back = rates_of_drift(drift, np.full(len(i), mtj.delta))
     shape = np.shape(current)
     return flip_probability(out.reshape(shape) / mtj.t_d, back.reshape(shape) / mtj.t_d, time)

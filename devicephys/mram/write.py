@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from devicephys.checks import Array, known, whole
+from devicephys.checks import ZERO, Array, known, whole
 from devicephys.errors import AccuracyError, ParameterError
 from devicephys.mram import (
     closed_form,
@@ -26,8 +26,9 @@ from devicephys.mram import (
 )
 from devicephys.mram.circuit import Access, check_current
 from devicephys.mram.conditions import Deviation, Problem
+from devicephys.mram.junction import seen_from_start
 from devicephys.mram.pulse import Pulse, train
-from devicephys.parameters import DIRECTIONS, MTJ, ZERO, Direction
+from devicephys.parameters import DIRECTIONS, MTJ, Direction
 
 Method = Literal["auto", "fokker_planck", "thermal", "closed_form"]
 METHODS: tuple[Method, ...] = ("auto", "fokker_planck", "thermal", "closed_form")
@@ -333,22 +334,28 @@ def _problem(
 def _plain(problem: Problem, table: Array, rtol: float, atol: float) -> tuple[Array, Array]:
     """Square current pulses that act on every angle alike: many currents share few solutions."""
     mtj, level = problem.mtj, table[:, conditions.DEVIATIONS]
-    polarity = 1 if problem.direction == "P->AP" else -1
+    h, a = seen_from_start(mtj, problem.direction)
     found = many_currents.solve(
         level / (mtj.i_c0(problem.direction) * table[:, 0]),
         table[:, -1] / mtj.t_d,
         mtj.delta * table[:, 1],
-        polarity * mtj.h_stray,
-        float(landscape.asymmetry(mtj.lam, polarity > 0)),
+        h,
+        a,
         readout="relaxed", rtol=rtol, atol=atol,
     )  # fmt: skip
     return found.wer, found.error
 
 
-def _barrier(problem: Problem, table: Array) -> Array:
+def _squares(problem: Problem, table: Array) -> tuple[Array, NDArray[np.intp], Array, Array]:
+    """Conditions of square pulses, each once: rows, row of each point, drift and stability."""
     rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
     stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
-    return thermal.barrier(stage.drift, 1 / (2 * stage.noise))[index]
+    return rows, index, stage.drift, 1 / (2 * stage.noise)
+
+
+def _barrier(problem: Problem, table: Array) -> Array:
+    _, index, drift, delta = _squares(problem, table)
+    return thermal.barrier(drift, delta)[index]
 
 
 def _occupied(problem: Problem, rows: Array, widths: Array) -> Array:
@@ -358,10 +365,10 @@ def _occupied(problem: Problem, rows: Array, widths: Array) -> Array:
         stages = conditions.stages(problem, rows, widths, level)
         weights = conditions.powers(problem, rows, widths, level)
         found = fokker_planck.occupation(*conditions.rest(problem, rows), stages, weights)
-        largest = np.max([w.max(axis=1) for w in weights], axis=0)[:, None]
-        allowed = ENERGY_ERROR * largest * sum(s.tau for s in stages)
         if len(stages) == len(problem.pulse.pieces):
             return found  # no ramps
+        largest = np.max([w.max(axis=1) for w in weights], axis=0)[:, None]
+        allowed = ENERGY_ERROR * largest * sum(s.tau for s in stages)
         if last is not None:
             miss = np.abs(found - last) / fokker_planck.STEP_GAIN
             if (miss <= allowed).all():
@@ -374,30 +381,24 @@ def _occupied(problem: Problem, rows: Array, widths: Array) -> Array:
     )  # fmt: skip
 
 
-def _rates(problem: Problem, table: Array) -> tuple[Array, Array, Array]:
-    """Rates out of and back into the initial state, and the width, in units of t_D."""
-    rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
-    stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
-    out, back = thermal.rates_of_drift(stage.drift, 1 / (2 * stage.noise))
-    return out[index], back[index], table[:, -1] / problem.mtj.t_d
-
-
 def _thermal(problem: Problem, table: Array) -> tuple[Array, Array]:
-    out, back, tau = _rates(problem, table)
+    _, index, drift, delta = _squares(problem, table)
+    out, back = (rate[index] for rate in thermal.rates_of_drift(drift, delta))
+    tau = table[:, -1] / problem.mtj.t_d
     wer = 1 - thermal.flip_probability(out, back, tau)
     return wer, out * (LAG + thermal.RATE_ERROR * tau)
 
 
 def _thermal_energy(problem: Problem, table: Array) -> Array:
     """Energy of a layer that waits: the mean power of either well times the mean time in it."""
-    out, back, tau = _rates(problem, table)
+    rows, index, drift, delta = _squares(problem, table)
+    out, back = (rate[index] for rate in thermal.rates_of_drift(drift, delta))
+    tau = table[:, -1] / problem.mtj.t_d
     total = np.maximum(out + back, ZERO)
     waiting = back / total * tau + out / total * -np.expm1(-total * tau) / total
     waiting = np.where(total * tau < 1e-12, tau, waiting)
-    rows, index = np.unique(table[:, :-1], axis=0, return_inverse=True)
-    stage = conditions.stages(problem, rows, np.ones((len(rows), 1)), 0)[0]
     z = galerkin.read_points(np.ones(1))[0]
-    phi = landscape.potential(stage.drift, 1 / (2 * stage.noise), z)
+    phi = landscape.potential(drift, delta, z)
     top = np.argmax(phi, axis=1)[:, None]
     power = conditions.power(problem, rows, rows[:, conditions.DEVIATIONS], z)
     each = []
