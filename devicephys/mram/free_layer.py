@@ -1,0 +1,315 @@
+"""A single-domain free layer in reduced units: fields over H_k, times over t_D, start near +z.
+
+The unit vector m of the magnetisation obeys (Stratonovich)
+
+    dm/d tau = -(1/alpha) m x (H - alpha^2 T + H_th) - m x [m x (H + T + H_th)],
+
+with H = H_anisotropy(m) + h + applied field, and T the spin torque as the vector towards which it
+pulls; T = -i z drives from +z to -z, i being the current over the critical one. The thermal
+torque is an isotropic diffusion on the sphere with constant 1/(2 Delta), so that the stationary
+law without torque is exp(-2 Delta e(m)), e being the energy over mu0 M_s H_k V.
+
+Vectors are structures of arrays: component first, shape (3, ...).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import ArrayLike
+
+from devicephys.checks import Array, in_range
+from devicephys.errors import ParameterError
+
+NONE = np.zeros(3)
+EVEN = np.ones(1)  # a torque that does not depend on the angle
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """An energy that is no sum of functions of one component each.
+
+    Attributes
+    ----------
+    energy : callable
+        m of shape (3, ...) to the energy over mu0 M_s H_k V, shape (...) [1].
+    field : callable
+        m of shape (3, ...) to the field -de/dm, shape (3, ...) [1].
+    """
+
+    energy: Callable[[Array], Array]
+    field: Callable[[Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class FreeLayer:
+    """A free layer whose polar axis z is the axis along which it is stable.
+
+    Attributes
+    ----------
+    delta : float
+        Thermal stability factor mu0 M_s H_k V/(2 k_B T) that sets the noise, > 0 [1].
+    alpha : float
+        Gilbert damping, in (0, 1) [1].
+    anisotropy : ndarray
+        Anisotropy field along each axis as a function of the component along it, Chebyshev
+        coefficients, shape (3, k) [1].
+    h : ndarray
+        Constant field, shape (3,) [1].
+    angular : ndarray
+        Factor on the torque as a function of z, Chebyshev coefficients, shape (k,); anything but
+        1 is for a torque along z [1].
+    surface : Surface or None
+        A further energy, for anisotropies that do not separate.
+    """
+
+    delta: float
+    alpha: float
+    anisotropy: Array
+    h: Array = field(default_factory=NONE.copy)
+    angular: Array = field(default_factory=EVEN.copy)
+    surface: Surface | None = None
+
+    def __post_init__(self) -> None:
+        in_range("FreeLayer.delta", self.delta, "1", above=0, scalar=True)
+        in_range("FreeLayer.alpha", self.alpha, "1", above=0, below=1, scalar=True)
+        for name, ndim, first in (("anisotropy", 2, 3), ("h", 1, 3), ("angular", 1, None)):
+            value = in_range(f"FreeLayer.{name}", getattr(self, name), "1")
+            if value.ndim != ndim or (first and len(value) != first):
+                shape = {"anisotropy": "(3, k)", "h": "(3,)", "angular": "(k,)"}[name]
+                raise ParameterError(
+                    f"FreeLayer.{name} of shape {value.shape}", expected=f"shape {shape}"
+                )
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A time of constant conditions.
+
+    Attributes
+    ----------
+    layer : FreeLayer
+        The layer as it is during this time.
+    torque : ndarray
+        Spin torque T over alpha H_k, the vector towards which it pulls, shape (3,); its length is
+        the current over the critical current of a perpendicular layer [1].
+    field : ndarray
+        Applied field over H_k, besides that of the layer, shape (3,) [1].
+    tau : ndarray
+        Duration over t_D, >= 0; one, or a rising series of them, shape () or (widths,) [1].
+    """
+
+    layer: FreeLayer
+    torque: Array
+    field: Array
+    tau: Array
+
+    def __post_init__(self) -> None:
+        for name, ndims in (("torque", (1,)), ("field", (1,)), ("tau", (0, 1))):
+            value = in_range(f"Stage.{name}", getattr(self, name), "1")
+            if value.ndim not in ndims or (ndims == (1,) and len(value) != 3):
+                raise ParameterError(
+                    f"Stage.{name} of shape {value.shape}",
+                    expected="shape () or (widths,)" if name == "tau" else "shape (3,)",
+                )
+            object.__setattr__(self, name, value)
+        in_range("Stage.tau", self.tau, "1", above=0, inclusive=True)
+        if len(self.layer.angular) > 1 and self.torque[:2].any():
+            raise ParameterError(
+                f"Stage.torque = {self.torque.tolist()} with FreeLayer.angular of "
+                f"{len(self.layer.angular)} coefficients",
+                expected="a torque along z", remedy="angular = [1] for any other direction",
+            )  # fmt: skip
+
+
+def uniaxial(
+    delta: float, alpha: float, *, h: ArrayLike = (0.0, 0.0, 0.0), in_plane: float = 0.0
+) -> FreeLayer:
+    """Make a free layer with uniaxial anisotropy along z, elliptic or round.
+
+    Parameters
+    ----------
+    delta : float
+        Thermal stability factor, > 0 [1].
+    alpha : float
+        Gilbert damping, in (0, 1) [1].
+    h : array_like, optional
+        Constant field over H_k, shape (3,) [1].
+    in_plane : float, optional
+        In-plane anisotropy (N_y - N_x) M_s/H_k: the energy of y over that of x [1].
+
+    Returns
+    -------
+    FreeLayer
+        The layer: e = -z^2/2 + in_plane y^2/2 - h.m.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> float(energy(uniaxial(60, 0.01), np.array([0.0, 0.0, 1.0])))
+    -0.5
+    """
+    anisotropy = np.array([[0.0, 0.0], [0.0, -float(in_plane)], [0.0, 1.0]])
+    return FreeLayer(delta, alpha, anisotropy, np.asarray(h, np.float64))
+
+
+def energy(layer: FreeLayer, m: Array) -> Array:
+    """Compute the energy of a layer in its own fields.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer.
+    m : ndarray
+        Unit vectors, shape (3, ...) [1].
+
+    Returns
+    -------
+    ndarray
+        Energy over mu0 M_s H_k V, shape (...) [1].
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> float(energy(uniaxial(60, 0.01, h=[0.1, 0, 0]), np.array([1.0, 0.0, 0.0])))
+    -0.1
+    """
+    total = np.zeros(np.shape(m)[1:])
+    for component, coefficients, constant in zip(m, layer.anisotropy, layer.h, strict=True):
+        integral = chebyshev.chebint(coefficients, lbnd=0)
+        total = total - chebyshev.chebval(component, integral) - constant * component
+    return np.asarray(total if layer.surface is None else total + layer.surface.energy(m))
+
+
+def effective_field(layer: FreeLayer, m: Array) -> Array:
+    """Compute the effective field of a layer, anisotropy and constant field.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer.
+    m : ndarray
+        Unit vectors, shape (3, ...) [1].
+
+    Returns
+    -------
+    ndarray
+        Field over H_k, shape of `m` [1].
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> effective_field(uniaxial(60, 0.01), np.array([0.6, 0.0, 0.8])).tolist()
+    [0.0, 0.0, 0.8]
+    """
+    found = np.stack([
+        chebyshev.chebval(component, coefficients) + constant
+        for component, coefficients, constant in zip(m, layer.anisotropy, layer.h, strict=True)
+    ])  # fmt: skip
+    return found if layer.surface is None else found + layer.surface.field(m)
+
+
+def fields(stage: Stage, m: Array) -> tuple[Array, Array]:
+    """Compute the two fields of a stage: about which m precesses, and towards which it moves.
+
+    Parameters
+    ----------
+    stage : Stage
+        The conditions.
+    m : ndarray
+        Unit vectors, shape (3, ...) [1].
+
+    Returns
+    -------
+    precession : ndarray
+        H - alpha^2 T, shape of `m` [1].
+    damping : ndarray
+        H + T, shape of `m` [1].
+
+    References
+    ----------
+    Slonczewski, J. Magn. Magn. Mater. 159 (1996) L1, doi:10.1016/0304-8853(96)00062-5.
+
+    Examples
+    --------
+    >>> stage = Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), np.zeros(3), np.array(1.0))
+    >>> fields(stage, np.array([0.6, 0.0, 0.8]))[1].tolist()
+    [0.0, 0.0, -1.2]
+    """
+    layer, column = stage.layer, (3, *[1] * (np.ndim(m) - 1))
+    torque = stage.torque.reshape(column) * chebyshev.chebval(m[2], layer.angular)
+    total = effective_field(layer, m) + stage.field.reshape(column)
+    return total - layer.alpha**2 * torque, total + torque
+
+
+def velocity(stage: Stage, m: Array) -> Array:
+    """Compute dm/d tau without noise: the Landau-Lifshitz-Gilbert equation with spin torque.
+
+    Parameters
+    ----------
+    stage : Stage
+        The conditions.
+    m : ndarray
+        Unit vectors, shape (3, ...) [1].
+
+    Returns
+    -------
+    ndarray
+        Velocity in units of 1/t_D, shape of `m` [1].
+
+    References
+    ----------
+    Slonczewski, J. Magn. Magn. Mater. 159 (1996) L1, doi:10.1016/0304-8853(96)00062-5.
+
+    Examples
+    --------
+    >>> stage = Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), np.zeros(3), np.array(1.0))
+    >>> round(float(velocity(stage, np.array([0.6, 0.0, 0.8]))[2]), 12)
+    -0.432
+    """
+    precession, damping = fields(stage, m)
+    turning = np.cross(m, precession, axis=0) / stage.layer.alpha
+    return np.asarray(-turning + damping - m * (m * damping).sum(axis=0))
+
+
+def is_axial(stage: Stage) -> bool:
+    """Say whether nothing in a stage depends on the azimuth about z.
+
+    Parameters
+    ----------
+    stage : Stage
+        The conditions.
+
+    Returns
+    -------
+    bool
+        Whether fields, anisotropy and torque are along z.
+
+    References
+    ----------
+    This project's design, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> is_axial(Stage(uniaxial(60, 0.01, h=[0.05, 0, 0]), NONE, NONE, np.array(1.0)))
+    False
+    """
+    layer = stage.layer
+    across = (layer.anisotropy[:2], layer.h[:2], stage.torque[:2], stage.field[:2])
+    return layer.surface is None and not any(part.any() for part in across)
