@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from devicephys.checks import Array, in_range
 from devicephys.errors import ParameterError
 
+Floats = NDArray[np.floating]  # of single precision, too
 NONE = np.zeros(3)
 EVEN = np.ones(1)  # a torque that does not depend on the angle
 
@@ -38,8 +39,8 @@ class Surface:
         m of shape (3, ...) to the field -de/dm, shape (3, ...) [1].
     """
 
-    energy: Callable[[Array], Array]
-    field: Callable[[Array], Array]
+    energy: Callable[[Floats], Floats]
+    field: Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,34 @@ class Stage:
             )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """How the layers of an ensemble differ: factors on the parameters, one or one a trajectory.
+
+    Attributes
+    ----------
+    delta, anisotropy, torque : ndarray
+        Factors on thermal stability over temperature (the noise), on the anisotropy field and on
+        the torque, > 0, shape () or (trajectories,) [1].
+    """
+
+    delta: Array = field(default_factory=lambda: np.ones(()))
+    anisotropy: Array = field(default_factory=lambda: np.ones(()))
+    torque: Array = field(default_factory=lambda: np.ones(()))
+
+    def __post_init__(self) -> None:
+        for name in ("delta", "anisotropy", "torque"):
+            value = in_range(f"Factors.{name}", getattr(self, name), "1", above=0)
+            if value.ndim > 1:
+                raise ParameterError(
+                    f"Factors.{name} of shape {value.shape}", expected="shape () or (trajectories,)"
+                )
+            object.__setattr__(self, name, value)
+
+
+SAME = Factors()
+
+
 def uniaxial(
     delta: float, alpha: float, *, h: ArrayLike = (0.0, 0.0, 0.0), in_plane: float = 0.0
 ) -> FreeLayer:
@@ -194,7 +223,7 @@ def energy(layer: FreeLayer, m: Array) -> Array:
     return np.asarray(total if layer.surface is None else total + layer.surface.energy(m))
 
 
-def effective_field(layer: FreeLayer, m: Array) -> Array:
+def effective_field(layer: FreeLayer, m: Floats, factor: Array | float = 1.0) -> Floats:
     """Compute the effective field of a layer, anisotropy and constant field.
 
     Parameters
@@ -203,6 +232,8 @@ def effective_field(layer: FreeLayer, m: Array) -> Array:
         The layer.
     m : ndarray
         Unit vectors, shape (3, ...) [1].
+    factor : ndarray or float, optional
+        On the anisotropy, of a surface as well [1].
 
     Returns
     -------
@@ -218,14 +249,16 @@ def effective_field(layer: FreeLayer, m: Array) -> Array:
     >>> effective_field(uniaxial(60, 0.01), np.array([0.6, 0.0, 0.8])).tolist()
     [0.0, 0.0, 0.8]
     """
-    found = np.stack([
-        chebyshev.chebval(component, coefficients) + constant
-        for component, coefficients, constant in zip(m, layer.anisotropy, layer.h, strict=True)
-    ])  # fmt: skip
-    return found if layer.surface is None else found + layer.surface.field(m)
+    found = np.zeros_like(m) if layer.surface is None else layer.surface.field(m) * factor
+    for axis, (series, constant) in enumerate(zip(layer.anisotropy, layer.h, strict=True)):
+        if series.any():
+            found[axis] += chebyshev.chebval(m[axis], series) * factor
+        if constant:
+            found[axis] += constant
+    return found
 
 
-def fields(stage: Stage, m: Array) -> tuple[Array, Array]:
+def fields(stage: Stage, m: Floats, factors: Factors = SAME) -> tuple[Floats, Floats]:
     """Compute the two fields of a stage: about which m precesses, and towards which it moves.
 
     Parameters
@@ -234,6 +267,8 @@ def fields(stage: Stage, m: Array) -> tuple[Array, Array]:
         The conditions.
     m : ndarray
         Unit vectors, shape (3, ...) [1].
+    factors : Factors, optional
+        On anisotropy and torque; that on the noise plays no part.
 
     Returns
     -------
@@ -252,10 +287,18 @@ def fields(stage: Stage, m: Array) -> tuple[Array, Array]:
     >>> fields(stage, np.array([0.6, 0.0, 0.8]))[1].tolist()
     [0.0, 0.0, -1.2]
     """
-    layer, column = stage.layer, (3, *[1] * (np.ndim(m) - 1))
-    torque = stage.torque.reshape(column) * chebyshev.chebval(m[2], layer.angular)
-    total = effective_field(layer, m) + stage.field.reshape(column)
-    return total - layer.alpha**2 * torque, total + torque
+    precession = effective_field(stage.layer, m, factors.anisotropy)
+    damping = precession.copy()
+    for axis in range(3):
+        if stage.field[axis]:
+            precession[axis] += stage.field[axis]
+            damping[axis] += stage.field[axis]
+        if stage.torque[axis]:
+            torque = stage.torque[axis] * factors.torque
+            torque = torque * chebyshev.chebval(m[2], stage.layer.angular)
+            precession[axis] -= stage.layer.alpha**2 * torque
+            damping[axis] += torque
+    return precession, damping
 
 
 def velocity(stage: Stage, m: Array) -> Array:

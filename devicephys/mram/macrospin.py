@@ -16,7 +16,7 @@ from devicephys.errors import ParameterError
 from devicephys.mram import splitting
 from devicephys.mram.free_layer import FreeLayer, Stage, energy, is_axial
 
-BLOCK = 4096  # trajectories that share a stream of random numbers, and stay in the cache
+BLOCK = 8192  # trajectories that share a stream of random numbers, and stay in the cache
 DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square
 TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/alpha
 TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter

@@ -4,29 +4,58 @@ One step of length s = alpha dt' (s in units of t_D, dt' in those of precession)
 
     D(s/2) P(s/2) N(s) P'(s/2) D(s/2),
 
-P the exact rotations about the axes by the anisotropy field along each of them (P' in reverse
-order), N the rotation by the thermal field, D damping and spin torque as a Moebius map of the
-sphere with the field of the middle. Every piece keeps |m| = 1. The D of neighbouring steps are
-one; half of one at the start of a stage and its inverse at the end make that exact (processing).
-The bias is of second order in s, and in dt' only through fields across the axis.
+P the exact rotations about the axes by the field along each of them (P' in reverse order), N the
+thermal kick, D damping and spin torque with the field of the middle. The D of neighbouring steps
+are one; half of one at the start of a stage and at its end make that exact (processing). D and N
+add a vector and project back onto the sphere, with the terms of second order that make them the
+flow and the diffusion: the bias is of second order in s, and in dt' only through fields across
+the axis.
+
+The thermal field of a step is zero or one of the twelve corners of an icosahedron, with the moments
+of a Gaussian up to the fifth order: what a weak method of second order needs, for one byte a step.
 """
 
+from importlib.util import find_spec
+from typing import Literal, NamedTuple
+
 import numpy as np
-from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
+from scipy import special
 
 from devicephys.checks import Array
-from devicephys.mram.free_layer import Stage, is_axial
+from devicephys.mram.free_layer import SAME, Factors, Floats, Stage, is_axial
 
-THREE_POINT = np.repeat([-1.0, 0.0, 1.0], [43, 170, 43]) * np.sqrt(128 / 43)  # variance 1
+Rows = list[Floats]
+Noise = Literal["discrete", "gaussian"]
+NOISES: tuple[Noise, ...] = ("discrete", "gaussian")
+GOLDEN = (1 + np.sqrt(5)) / 2
+SHARE = 13  # of 256 draws, for each corner: three fifths of all, as the fourth moment asks
+PAD = 80  # numbers between rows: rows a power of two apart would share cache lines
+BATCH = 8  # steps whose random numbers are drawn together
+QUANTILES = 65536  # of a Gaussian: one for each 16-bit draw
+HAS_NUMBA = find_spec("numba") is not None
+
+
+class Parts(NamedTuple):
+    """A stage as the kernels take it: series in each component, Chebyshev, without zeros."""
+
+    anisotropy: tuple[tuple[float, ...], ...]
+    constant: tuple[float, ...]
+    torque: tuple[float, ...]
+    angular: tuple[float, ...]
+    alpha: float
+    axial: bool
 
 
 def advance(
-    m: NDArray[np.floating], stage: Stage, steps: int, step: float, rng: np.random.Generator
-) -> None:
+    m: Floats, stage: Stage, steps: int, step: float, rng: np.random.Generator,
+    factors: Factors = SAME, noise: Noise = "discrete",
+) -> None:  # fmt: skip
     """Carry unit vectors through some steps of a stage, in place.
 
     Valid for steps that `macrospin.largest_step` allows, and for anisotropies that separate.
+    With numba (extra ``fast``) and discrete noise it is compiled; the law is that of
+    `advance_numpy`, the random numbers are not.
 
     Parameters
     ----------
@@ -40,6 +69,10 @@ def advance(
         Length of a step over t_D [1].
     rng : numpy.random.Generator
         Source of the thermal field.
+    factors : Factors, optional
+        How the layers of the trajectories differ from that of the stage.
+    noise : {"discrete", "gaussian"}, optional
+        Law of the thermal field of one step.
 
     References
     ----------
@@ -55,102 +88,337 @@ def advance(
     >>> round(float(m[2, 0]), 4), round(float(m[2, 0] / np.hypot(m[0, 0], m[1, 0])), 3)
     (0.964, 3.624)
     """
-    layer, axial = stage.layer, is_axial(stage)
-    precession = layer.h + stage.field - layer.alpha**2 * stage.torque * (len(layer.angular) == 1)
-    table = (THREE_POINT * np.sqrt(step / layer.delta)).astype(m.dtype)
-    turn = step / layer.alpha * (1.0 if axial else 0.5)
-    _damp(m, stage, step / 2)
-    for k in range(steps):
-        if not axial:
-            for axis in (2, 0, 1):
-                _rotate(m, stage, axis, precession[axis], turn)
-        draws = rng.integers(0, 256, (3, m.shape[1]), np.uint8)
-        _kick(m, table[draws])
-        for axis in (2,) if axial else (1, 0, 2):
-            _rotate(m, stage, axis, precession[axis], turn)
-        _damp(m, stage, step if k < steps - 1 else step / 2)
-
-
-def _along(stage: Stage, m: NDArray[np.floating], axis: int) -> NDArray[np.floating] | float:
-    """Anisotropy field along an axis; a number where it is the same everywhere."""
-    coefficients = stage.layer.anisotropy[axis]
-    if not coefficients.any():
-        return 0.0
-    return np.asarray(chebyshev.chebval(m[axis], coefficients.astype(m.dtype)))
-
-
-def _angular(stage: Stage, z: NDArray[np.floating]) -> NDArray[np.floating] | float:
-    angular = stage.layer.angular
-    if len(angular) == 1:
-        return float(angular[0])
-    return np.asarray(chebyshev.chebval(z, angular.astype(z.dtype)))
-
-
-def _pull(stage: Stage, m: NDArray[np.floating]) -> list[NDArray[np.floating] | float]:
-    """Vector towards which damping and torque move m, component by component."""
-    layer, g = stage.layer, _angular(stage, m[2])
-    constant = layer.h + stage.field
-    return [
-        _along(stage, m, axis) + float(constant[axis])
-        + (float(stage.torque[axis]) * g if stage.torque[axis] else 0.0)
-        for axis in range(3)
-    ]  # fmt: skip
-
-
-def _damp(m: NDArray[np.floating], stage: Stage, s: float) -> None:
-    """Flow of dm/ds = c - m (m.c) for a time s, c taken in the middle: a boost of the sphere."""
-    c = _pull(stage, m)
-    dot = sum(a * b for a, b in zip(m, c, strict=True) if not _zero(b))
-    middle = np.stack([a + (b - a * dot) * (s / 2) for a, b in zip(m, c, strict=True)])
-    c = [b * (s / 2) for b in _pull(stage, middle)]
-    dot = sum(a * b for a, b in zip(m, c, strict=True) if not _zero(b))
-    length = sum(b * b for b in c if not _zero(b))
-    short = 1 - length / 3  # tanh, whose argument is far below one
-    dot, length = dot * short, length * short * short
-    scale = 1 / (1 + 2 * dot + length)
-    m *= (1 - length) * scale
-    for a, b in zip(m, c, strict=True):
-        if not _zero(b):
-            a += (2 * short) * b * (1 + dot) * scale
-
-
-def _zero(value: NDArray[np.floating] | float) -> bool:
-    return isinstance(value, float) and value == 0.0
-
-
-def _rotate(m: NDArray[np.floating], stage: Stage, axis: int, constant: float, turn: float) -> None:
-    """Rotate about an axis by the field along it, which that rotation does not change."""
-    along = _along(stage, m, axis)
-    if axis == 2 and len(stage.layer.angular) > 1:
-        along = along - stage.layer.alpha**2 * float(stage.torque[2]) * _angular(stage, m[2])
-    angle = (along + constant) * turn
-    if _zero(angle):
+    if noise == "gaussian" or not HAS_NUMBA:
+        advance_numpy(m, stage, steps, step, rng, factors, noise)
         return
-    cos, sin = np.cos(angle), np.sin(angle)
-    if np.ndim(angle) == 0:
-        cos, sin = m.dtype.type(cos), m.dtype.type(sin)
+    from devicephys.mram import splitting_numba  # compiled at first use
+
+    splitting_numba.advance(m, stage, steps, step, rng, factors)
+
+
+def advance_numpy(
+    m: Floats, stage: Stage, steps: int, step: float, rng: np.random.Generator,
+    factors: Factors = SAME, noise: Noise = "discrete",
+) -> None:  # fmt: skip
+    """Carry unit vectors through some steps of a stage, in place, by NumPy alone.
+
+    Valid as `advance`.
+
+    Parameters
+    ----------
+    m, stage, steps, step, rng, factors, noise
+        As for `advance` [1].
+
+    References
+    ----------
+    As of `advance`, doi:10.1103/PhysRevE.89.061301.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> m = np.array([[0.6], [0.0], [0.8]])
+    >>> advance_numpy(m, Stage(uniaxial(1e30, 0.01), NONE, NONE, np.array(1.0)), 100, 0.01,
+    ...               np.random.default_rng(1))
+    >>> round(float(m[2, 0]), 4)
+    0.964
+    """
+    if not steps:
+        return
+    turning, pulling = _series(stage, factors, m.dtype)
+    table = kicks(step / stage.layer.delta, m.dtype, noise)
+    weaker = (1 / np.sqrt(factors.delta)).astype(m.dtype)
+    turn = step / stage.layer.alpha
+    if not is_axial(stage):
+        turn /= 2  # about several axes: half before the kick, half after it in reverse order
+    pool = np.empty((9, m.shape[1] + PAD), m.dtype)[:, : m.shape[1]]
+    pool[:3] = m
+    rows, work = list(pool[:3]), list(pool[3:])
+    _damp(rows, pulling, step / 2, work)
+    for k in range(steps):
+        if k % BATCH == 0:
+            draws = _draws(rng, table, min(BATCH, steps - k), m.shape[1])
+        if not is_axial(stage):
+            _normalise(rows, work)
+            for axis in reversed(turning):
+                _rotate(rows, axis, turning[axis], turn, work)
+        _kick(rows, table, draws[k % BATCH], weaker, work)
+        _normalise(rows, work)
+        for axis in turning:
+            _rotate(rows, axis, turning[axis], turn, work)
+        _damp(rows, pulling, step if k < steps - 1 else step / 2, work)
+    _normalise(rows, work)
+    m[:] = pool[:3]
+
+
+def parts(stage: Stage) -> Parts:
+    """Take a stage apart for the kernels.
+
+    Parameters
+    ----------
+    stage : Stage
+        The conditions.
+
+    Returns
+    -------
+    Parts
+        Series and constants, as numbers.
+
+    References
+    ----------
+    This project's design, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> parts(Stage(uniaxial(60, 0.01), NONE, NONE, np.array(1.0))).anisotropy
+    ((0.0,), (0.0,), (0.0, 1.0))
+    """
+    layer = stage.layer
+    return Parts(
+        tuple(_trimmed(row) for row in layer.anisotropy),
+        tuple((layer.h + stage.field).tolist()),
+        tuple(stage.torque.tolist()),
+        _trimmed(layer.angular),
+        layer.alpha,
+        is_axial(stage),
+    )
+
+
+def _trimmed(series: Array) -> tuple[float, ...]:
+    return tuple(np.trim_zeros(series, "b").tolist()) or (0.0,)
+
+
+def kicks(variance: float, dtype: np.dtype[np.floating], noise: Noise) -> Floats:
+    """Tabulate the thermal kick of one step, one entry for each value of the draw.
+
+    Parameters
+    ----------
+    variance : float
+        s/Delta, the variance of the angle about each axis [1].
+    dtype : dtype
+        Of the result.
+    noise : {"discrete", "gaussian"}
+        Law of the thermal field.
+
+    Returns
+    -------
+    ndarray
+        "discrete": vectors w, shape (3, 256); "gaussian": components of them, shape (65536,).
+        m + w x m, projected onto the sphere, has the first two moments of the diffusion up to
+        variance^2, and no preferred direction [1].
+
+    References
+    ----------
+    Stroud, Approximate Calculation of Multiple Integrals (1971), formula U3 5-1 (icosahedron);
+    Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), section
+    14.2, doi:10.1007/978-3-662-12616-5 (moments that weak order two needs).
+
+    Examples
+    --------
+    >>> w = kicks(0.01, np.dtype(np.float64), "discrete")
+    >>> bool(np.allclose(w @ w.T / 256, np.eye(3) * 0.01, rtol=0.03, atol=1e-12))
+    True
+    """
+    if noise == "gaussian":
+        table = special.ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
+        return np.asarray(table / table.std() * np.sqrt(enlarged(variance)), dtype)
+    short, long = corner(variance, 12 * SHARE / 256)
+    corners = [
+        np.roll([0, a, b], k) for k in range(3) for a in (-short, short) for b in (-long, long)
+    ]
+    spare = np.zeros((256 - 12 * SHARE, 3))
+    return np.asarray(np.concatenate([np.repeat(corners, SHARE, 0), spare]).T, dtype)
+
+
+def corner(variance: float, share: float) -> tuple[float, float]:
+    """Compute the two coordinates of the corners of an icosahedron that are not zero.
+
+    Parameters
+    ----------
+    variance : float
+        s/Delta, the variance of the angle about each axis [1].
+    share : float
+        Probability of all corners together [1].
+
+    Returns
+    -------
+    tuple of float
+        The corners are (0, +-short, +-long) and their cyclic permutations [1].
+
+    References
+    ----------
+    Stroud, Approximate Calculation of Multiple Integrals (1971), formula U3 5-1.
+
+    Examples
+    --------
+    >>> short, long = corner(0.01, 0.6)
+    >>> round(long / short, 6)
+    1.618034
+    """
+    radius = np.sqrt(3 * enlarged(variance) / share) / np.hypot(1, GOLDEN)
+    return float(radius), float(radius * GOLDEN)
+
+
+def enlarged(variance: float) -> float:
+    """Compute the variance that a tangent vector needs before its projection.
+
+    The projection shortens the angle from w to arctan w, and the kick is finite; both together
+    ask for 5/2 of the squared variance, for the first two Legendre polynomials alike.
+
+    Parameters
+    ----------
+    variance : float
+        s/Delta, the variance of the angle about each axis [1].
+
+    Returns
+    -------
+    float
+        Variance of each component of w [1].
+
+    References
+    ----------
+    This project's expansion, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> round(enlarged(0.01), 6)
+    0.01025
+    """
+    return variance * (1 + 2.5 * variance)
+
+
+def _series(
+    stage: Stage, factors: Factors, dtype: np.dtype[np.floating]
+) -> tuple[dict[int, Floats], dict[int, Floats]]:
+    """Chebyshev series of the fields of `free_layer.fields`, each in the component along its axis.
+
+    A torque that depends on the angle is along z, so that no other component enters. Shapes
+    (k, 1), or (k, n) where the layers differ; axes without a field are left out.
+    """
+    layer, own_length, length = (
+        stage.layer,
+        stage.layer.anisotropy.shape[1],
+        len(stage.layer.angular),
+    )
+    precession: dict[int, Floats] = {}
+    damping: dict[int, Floats] = {}
+    for axis in range(3):
+        own, torque = np.zeros((2, max(own_length, length), 1))
+        own[:own_length, 0] = layer.anisotropy[axis]
+        torque[:length, 0] = stage.torque[axis] * layer.angular
+        own, torque = own * factors.anisotropy, torque * factors.torque
+        own[0] += layer.h[axis] + stage.field[axis]
+        for result, field in ((precession, own - layer.alpha**2 * torque), (damping, own + torque)):
+            used = np.flatnonzero(field.any(axis=1))
+            if used.size:
+                result[axis] = field[: used[-1] + 1].astype(dtype)
+    return precession, damping
+
+
+def _evaluate(c: Floats, x: Floats, out: Floats) -> Floats:
+    """Chebyshev series by Clenshaw's rule, into `out` unless it is constant."""
+    if len(c) == 1:
+        return np.asarray(c[0])
+    if len(c) == 2:
+        np.multiply(x, c[1], out=out)
+    else:
+        last, value = c[-1], 2 * x * c[-1] + c[-2]
+        for k in range(len(c) - 3, 0, -1):
+            last, value = value, 2 * x * value - last + c[k]
+        np.multiply(x, value, out=out)
+        out -= last
+    out += c[0]
+    return out
+
+
+def _damp(m: Rows, pulling: dict[int, Floats], s: float, work: Rows) -> None:
+    """Flow of dm/ds = c - m (m.c) for a time s, c taken in the middle; the length is left open."""
+    if not pulling:
+        return
+    c = {k: _evaluate(series, m[k], work[k]) for k, series in pulling.items()}
+    dot, spare = work[3], work[4]
+    _dot(m, c, dot, spare)
+    bent = [k for k in c if len(pulling[k]) > 1]
+    for k in bent:
+        np.multiply(m[k], dot, out=spare)
+        np.subtract(c[k], spare, out=spare)
+        spare *= s / 2
+        spare += m[k]
+        c[k] = _evaluate(pulling[k], spare, work[k])
+    if bent:
+        _dot(m, c, dot, spare)
+    dot *= s * s / 2
+    dot += s
+    for k in c:
+        np.multiply(c[k], dot, out=spare)
+        m[k] += spare
+
+
+def _dot(m: Rows, c: dict[int, Floats], out: Floats, spare: Floats) -> None:
+    first, *others = c
+    np.multiply(m[first], c[first], out=out)
+    for k in others:
+        np.multiply(m[k], c[k], out=spare)
+        out += spare
+
+
+def _normalise(m: Rows, work: Rows) -> None:
+    scale, spare = work[0], work[1]
+    _dot(m, dict(enumerate(m)), scale, spare)
+    np.sqrt(scale, out=scale)
+    np.divide(1, scale, out=scale)
+    for component in m:
+        component *= scale
+
+
+def _rotate(m: Rows, axis: int, turning: Floats, turn: float, work: Rows) -> None:
+    """Rotate about an axis by the field along it, which that rotation does not change."""
+    angle = _evaluate(turning, m[axis], work[0]) * m[0].dtype.type(turn)
+    cos, sin = np.cos(angle, out=work[1][: len(angle)]), np.sin(angle, out=work[0][: len(angle)])
     first, second = m[(axis + 1) % 3], m[(axis + 2) % 3]
-    turned = cos * first - sin * second
+    across = np.multiply(sin, second, out=work[2])
+    back = np.multiply(sin, first, out=work[3])
+    first *= cos
+    first -= across
     second *= cos
-    second += sin * first
-    first[:] = turned
+    second += back
 
 
-def _kick(m: NDArray[np.floating], w: NDArray[np.floating]) -> None:
-    """Rotate each vector about its own w by |w|, by the half-angle formula of Cayley."""
-    q = w * 0.5
-    length = (q * q).sum(axis=0)
-    q *= 1 + length / 3  # tan, whose argument is small
-    length = (q * q).sum(axis=0)
+def _draws(rng: np.random.Generator, table: Floats, steps: int, n: int) -> NDArray[np.intp]:
+    """Entries of the table for some steps, shape (steps, n), or (steps, 3, n) for components."""
+    kind, shape = (np.uint8, (steps, n)) if table.ndim == 2 else (np.uint16, (steps, 3, n))
+    size = int(np.prod(shape))
+    words = rng.integers(0, 2**64, -(-size * kind().itemsize // 8), np.uint64)
+    return words.view(kind)[:size].reshape(shape).astype(np.intp)
+
+
+def _kick(m: Rows, table: Floats, draws: NDArray[np.intp], weaker: Floats, work: Rows) -> None:
+    """Add w x m with a draw of w; the length is left open."""
+    w, (u, v, spare) = work[:3], work[3:]
+    for axis in range(3):
+        if table.ndim == 2:
+            table[axis].take(draws, out=w[axis], mode="wrap")  # that mode takes no copy
+        else:
+            table.take(draws[axis], out=w[axis], mode="wrap")
+        if weaker.ndim:
+            w[axis] *= weaker
     x, y, z = m
-    cross = np.stack([q[1] * z - q[2] * y, q[2] * x - q[0] * z, q[0] * y - q[1] * x])
-    dot = (q * m).sum(axis=0)
-    m *= 1 - length
-    m += 2 * (cross + q * dot)
-    m /= 1 + length
+    a, b, c = w
+    np.multiply(b, z, out=u)
+    np.multiply(c, y, out=spare)
+    u -= spare
+    np.multiply(c, x, out=v)
+    np.multiply(a, z, out=spare)
+    v -= spare
+    np.multiply(a, y, out=a)
+    np.multiply(b, x, out=b)
+    a -= b
+    x += u
+    y += v
+    z += a
 
 
-def norm_error(m: Array) -> float:
+def norm_error(m: Floats) -> float:
     """Give the largest deviation of |m| from one.
 
     Parameters
