@@ -14,6 +14,7 @@ Vectors are structures of arrays: component first, shape (3, ...).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -24,6 +25,7 @@ from devicephys.errors import ParameterError
 
 Floats = NDArray[np.floating]  # of single precision, too
 NONE = np.zeros(3)
+GRID = 181  # points in z and azimuth that locate barriers
 EVEN = np.ones(1)  # a torque that does not depend on the angle
 
 
@@ -356,3 +358,121 @@ def is_axial(stage: Stage) -> bool:
     layer = stage.layer
     across = (layer.anisotropy[:2], layer.h[:2], stage.torque[:2], stage.field[:2])
     return layer.surface is None and not any(part.any() for part in across)
+
+
+def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
+    """Find the latitude beyond which a layer at rest has decided for a state.
+
+    Beyond it even the highest energy lies below the barrier, which is bounded from above by the
+    best of the straight ways across, along a meridian.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer at rest.
+    drop : float
+        How far below the barrier, > 0 [k_B T].
+    side : {-1, 1}, optional
+        The switched state, or the initial one.
+
+    Returns
+    -------
+    float
+        |z|, in (0, 1); 1 where the state is not so deep [1].
+
+    References
+    ----------
+    This project's design, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> round(decided(uniaxial(60, 0.01), 15), 2), decided(uniaxial(5, 0.01), 15)
+    (0.51, 1.0)
+    """
+    z, values = energies(layer)
+    barrier = values.max(axis=0).min()
+    high = values.max(axis=1) > barrier - drop / (2 * layer.delta)
+    return float(min((side * z[high]).max() + 2 / GRID, 1.0))
+
+
+def depth(layer: FreeLayer) -> float:
+    """Compute how deep the well about +z is.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer at rest.
+
+    Returns
+    -------
+    float
+        Barrier over the lowest energy of z > 0, from above (see `decided`) [k_B T].
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> round(depth(uniaxial(60, 0.01)), 6)
+    60.0
+    """
+    z, values = energies(layer)
+    return float(2 * layer.delta * (values.max(axis=0).min() - values[z > 0].min()))
+
+
+def energies(layer: FreeLayer) -> tuple[Array, Array]:
+    """Compute the energy of a layer on a grid of the sphere.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer.
+
+    Returns
+    -------
+    z : ndarray
+        Rising, shape (GRID,) [1].
+    values : ndarray
+        Energy over mu0 M_s H_k V, shape (GRID, GRID): z, azimuth [1].
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> energies(uniaxial(60, 0.01))[1].shape
+    (181, 181)
+    """
+    z = np.linspace(-1, 1, GRID)
+    return z, energy(layer, vectors(z, np.linspace(0, 2 * np.pi, GRID)))
+
+
+def vectors(z: Array, azimuth: Array) -> Array:
+    """Give unit vectors on a grid of the sphere.
+
+    Parameters
+    ----------
+    z : ndarray
+        Components along the axis, in [-1, 1], shape (k,) [1].
+    azimuth : ndarray
+        Azimuths, shape (n,) [rad].
+
+    Returns
+    -------
+    ndarray
+        Unit vectors, shape (3, k, n) [1].
+
+    References
+    ----------
+    This project's design, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> vectors(np.array([0.0]), np.array([0.0])).ravel().tolist()
+    [1.0, 0.0, 0.0]
+    """
+    across = np.sqrt(1 - z * z)[:, None]
+    parts = (across * np.cos(azimuth), across * np.sin(azimuth), z[:, None])
+    return np.stack(np.broadcast_arrays(*parts))
