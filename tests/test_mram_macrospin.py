@@ -6,7 +6,7 @@ from scipy import stats
 from scipy.special import dawsn
 
 from devicephys.errors import ParameterError
-from devicephys.mram import fokker_planck, macrospin, splitting
+from devicephys.mram import boltzmann, fokker_planck, macrospin, splitting
 from devicephys.mram.free_layer import NONE, Stage, energy, uniaxial
 
 LAYER = uniaxial(60, 0.01)
@@ -25,7 +25,7 @@ def law_of_z(z, delta):
 
 @pytest.mark.parametrize("delta", [5.0, 20.0])
 def test_initial_law_is_boltzmann(delta):
-    m = macrospin.boltzmann(uniaxial(delta, 0.01), 20_000, np.random.default_rng(3))
+    m = boltzmann.draw(uniaxial(delta, 0.01), 20_000, np.random.default_rng(3))
     assert stats.kstest(m[2], lambda z: law_of_z(z, delta)).pvalue > 1e-4  # false alarms: 1e-4
     np.testing.assert_allclose((m * m).sum(axis=0), 1, atol=1e-12)
 
@@ -34,7 +34,7 @@ def test_initial_law_is_boltzmann(delta):
 def test_dynamics_keeps_the_boltzmann_law(delta):
     rng = np.random.default_rng(4)
     layer = uniaxial(delta, 0.1)
-    m = macrospin.boltzmann(layer, 20_000, rng)
+    m = boltzmann.draw(layer, 20_000, rng)
     splitting.advance(m, Stage(layer, NONE, NONE, np.array(1.0)), 300, 0.01, rng)
     assert stats.kstest(np.abs(m[2]), lambda z: law_of_z(z, delta)).pvalue > 1e-4
 
@@ -42,12 +42,12 @@ def test_dynamics_keeps_the_boltzmann_law(delta):
 def test_dynamics_keeps_the_boltzmann_law_of_a_tilted_elliptic_layer():
     rng = np.random.default_rng(5)
     layer = uniaxial(15, 0.1, h=[0.2, 0.0, 0.1], in_plane=0.3)
-    m = macrospin.boltzmann(layer, 20_000, rng)
+    m = boltzmann.draw(layer, 20_000, rng)
     before = energy(layer, m)
     step = macrospin.largest_step([Stage(layer, NONE, NONE, np.array(1.0))])
     splitting.advance(m, Stage(layer, NONE, NONE, np.array(1.0)), int(2 / step), step, rng)
     assert stats.ks_2samp(before, energy(layer, m)).pvalue > 1e-4
-    again = macrospin.boltzmann(layer, 20_000, rng)
+    again = boltzmann.draw(layer, 20_000, rng)
     for mine, fresh in zip(m, again, strict=True):
         assert stats.ks_2samp(mine, fresh).pvalue > 1e-4
 
@@ -55,7 +55,7 @@ def test_dynamics_keeps_the_boltzmann_law_of_a_tilted_elliptic_layer():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_vectors_stay_on_the_sphere(dtype):
     rng = np.random.default_rng(6)
-    m = macrospin.boltzmann(LAYER, 500, rng).astype(dtype)
+    m = boltzmann.draw(LAYER, 500, rng).astype(dtype)
     splitting.advance(m, pulse(LAYER, 1.0)[0], 2000, 0.01, rng)
     assert splitting.norm_error(m.astype(np.float64)) < 100 * np.finfo(dtype).eps
 

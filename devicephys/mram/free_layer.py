@@ -194,7 +194,7 @@ def uniaxial(
     return FreeLayer(delta, alpha, anisotropy, np.asarray(h, np.float64))
 
 
-def energy(layer: FreeLayer, m: Array) -> Array:
+def energy(layer: FreeLayer, m: Array, factor: Array | float = 1.0) -> Array:
     """Compute the energy of a layer in its own fields.
 
     Parameters
@@ -203,6 +203,8 @@ def energy(layer: FreeLayer, m: Array) -> Array:
         The layer.
     m : ndarray
         Unit vectors, shape (3, ...) [1].
+    factor : ndarray or float, optional
+        On the anisotropy, shape broadcast with (...) [1].
 
     Returns
     -------
@@ -221,8 +223,8 @@ def energy(layer: FreeLayer, m: Array) -> Array:
     total = np.zeros(np.shape(m)[1:])
     for component, coefficients, constant in zip(m, layer.anisotropy, layer.h, strict=True):
         integral = chebyshev.chebint(coefficients, lbnd=0)
-        total = total - chebyshev.chebval(component, integral) - constant * component
-    return np.asarray(total if layer.surface is None else total + layer.surface.energy(m))
+        total = total - chebyshev.chebval(component, integral) * factor - constant * component
+    return np.asarray(total if layer.surface is None else total + layer.surface.energy(m) * factor)
 
 
 def effective_field(layer: FreeLayer, m: Floats, factor: Array | float = 1.0) -> Floats:
@@ -235,7 +237,7 @@ def effective_field(layer: FreeLayer, m: Floats, factor: Array | float = 1.0) ->
     m : ndarray
         Unit vectors, shape (3, ...) [1].
     factor : ndarray or float, optional
-        On the anisotropy, of a surface as well [1].
+        On the anisotropy, of a surface as well, shape broadcast with (...) [1].
 
     Returns
     -------

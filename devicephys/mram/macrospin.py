@@ -1,28 +1,46 @@
-"""Write error rates by ensembles of macrospin trajectories, for any direction of field and torque.
+"""Ensembles of macrospin trajectories, for any direction of field and torque.
 
-Where `fokker_planck` rests on axial symmetry, trajectories do not; they are counted, so that rates
-far below 1/n are out of their reach.
+Where `fokker_planck` rests on axial symmetry, trajectories do not. Error rates are counted here,
+so that those far below 1/n are out of reach: see `rare_event` for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from devicephys import stats
-from devicephys.checks import Array, in_range, whole
+from devicephys.checks import ZERO, Array, in_range, known, whole
 from devicephys.errors import ParameterError
-from devicephys.mram import splitting
-from devicephys.mram.free_layer import FreeLayer, Stage, energy, is_axial
+from devicephys.mram import heun, splitting
+from devicephys.mram.boltzmann import draw as boltzmann
+from devicephys.mram.free_layer import (
+    NONE,
+    SAME,
+    Factors,
+    Floats,
+    FreeLayer,
+    Stage,
+    decided,
+    fields,
+    is_axial,
+    vectors,
+)
+from devicephys.mram.splitting import NOISES, Noise
 
 BLOCK = 8192  # trajectories that share a stream of random numbers, and stay in the cache
 DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square
 TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/alpha
 TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter
 KICKED = 0.02  # of a step: s/Delta, the thermal angle squared
-GRID = 241  # points in theta and phi on which the Boltzmann law is bounded
-ROUNDS = 200  # of rejection; each accepts one proposal in twenty or more
+HEUN = 0.025  # of a step of `heun`: angle of precession
+UNIT = 1e-6  # of the length of a start vector
+DROP = 14.0  # k_B T below the barrier: there a layer at rest has decided
+LOOK = 0.5  # t_D between looks for trajectories that have decided
+MONITORED = 0.5826  # -zeta(1/2)/sqrt(2 pi): see `switching_times`
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,22 @@ class Ensemble:
     trajectories: int
 
 
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """Stored trajectories.
+
+    Attributes
+    ----------
+    tau : ndarray
+        Times over t_D, shape (times,) [1].
+    m : ndarray
+        Unit vectors, shape (3, times, trajectories) [1].
+    """
+
+    tau: Array
+    m: Array
+
+
 def largest_step(stages: Sequence[Stage]) -> float:
     """Compute the largest step that keeps the bias of the rate small.
 
@@ -58,7 +92,8 @@ def largest_step(stages: Sequence[Stage]) -> float:
     -------
     float
         Step over t_D: for fields along the axis, limited by damping, torque and temperature
-        alone; across it, by precession, too [1].
+        alone; across it, by precession, too; for energies that do not separate, by Heun's
+        method [1].
 
     References
     ----------
@@ -66,97 +101,79 @@ def largest_step(stages: Sequence[Stage]) -> float:
 
     Examples
     --------
-    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> from devicephys.mram.free_layer import uniaxial
     >>> largest_step([Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), NONE, np.array(4.0))])
     0.01
     """
     steps = []
     for stage in stages:
         layer = stage.layer
-        stiff = np.abs(layer.anisotropy).sum(axis=1).max()
         constant = np.linalg.norm(layer.h + stage.field)
         torque = np.linalg.norm(stage.torque) * np.abs(layer.angular).sum()
+        if layer.surface is not None:
+            sphere = vectors(np.linspace(-1, 1, 31), np.linspace(0, 2 * np.pi, 31))
+            strongest = float(np.linalg.norm(fields(stage, sphere)[1], axis=0).max())
+            steps += [HEUN * layer.alpha / strongest, KICKED * layer.delta]
+            continue
+        stiff = np.abs(layer.anisotropy).sum(axis=1).max()
         steps += [DAMPED / (stiff + constant + torque), KICKED * layer.delta]
         if not is_axial(stage):
             across = np.linalg.norm((layer.h + stage.field)[:2])
             across += layer.alpha**2 * np.linalg.norm(stage.torque[:2])
             across += np.abs(layer.anisotropy[:2]).sum()
-            steps.append(layer.alpha * min(TURN / stiff, TURNED / max(across, 1e-12)))
+            steps.append(layer.alpha * min(TURN / max(stiff, ZERO), TURNED / max(across, ZERO)))
     return float(min(steps))
 
 
-def boltzmann(layer: FreeLayer, n: int, rng: np.random.Generator) -> Array:
-    """Draw unit vectors from the Boltzmann law of the upper half, z > 0, exactly.
+def waveform(layer: FreeLayer, tau: ArrayLike, torque: ArrayLike, field: ArrayLike) -> list[Stage]:
+    """Make stages of sampled waveforms of torque and field.
 
     Parameters
     ----------
     layer : FreeLayer
-        The layer at rest.
-    n : int
-        Number of vectors, >= 1 [1].
-    rng : numpy.random.Generator
-        Source of random numbers.
+        The layer.
+    tau : array_like
+        Edges of the samples over t_D, rising, shape (samples + 1,) [1].
+    torque, field : array_like
+        Spin torque over alpha H_k and field over H_k in each sample, held through it, shape
+        (3, samples) [1].
 
     Returns
     -------
-    ndarray
-        Unit vectors, shape (3, n) [1].
+    list of Stage
+        One stage a sample.
 
     Raises
     ------
     ParameterError
-        If n is below one, or the law is not one well about +z.
-
-    Notes
-    -----
-    By rejection: z is proposed with an exponential law about the pole, the azimuth evenly. The
-    bound on the ratio of the laws is taken on a grid, with a margin of 10 %.
+        If the shapes do not fit, the edges do not rise or a sample is not finite.
 
     References
     ----------
-    Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677 (law); Devroye, Non-Uniform
-    Random Variate Generation (1986), doi:10.1007/978-1-4613-8643-8, section II.3 (rejection).
+    This project's design, docs/theory/macrospin.md.
 
     Examples
     --------
     >>> from devicephys.mram.free_layer import uniaxial
-    >>> m = boltzmann(uniaxial(60, 0.01), 1000, np.random.default_rng(1))
-    >>> m.shape, bool(0.9 < m[2].mean() < 1)
-    ((3, 1000), True)
+    >>> tau = np.linspace(0, 5, 11)
+    >>> down = np.outer([0, 0, -2.0], np.exp(-tau[:-1]))
+    >>> len(waveform(uniaxial(60, 0.01), tau, down, 0 * down))
+    10
     """
-    n = whole("n", n, least=1)
-    w, azimuth = np.meshgrid(
-        np.linspace(0, 1, GRID) ** 2, np.linspace(0, 2 * np.pi, GRID), indexing="ij"
-    )
-    log_law = -2 * layer.delta * energy(layer, _vector(w, azimuth))
-    # The flattest proposal that still follows the law: half the slope of a uniaxial well.
-    rate = max(layer.delta, 1e-9)
-    bound = float((log_law + rate * w).max()) + np.log(1.1)
-    found, kept = [], 0
-    for _ in range(ROUNDS):
-        u = rng.random((3, 4 * n))
-        w = -np.log1p(u[0] * np.expm1(-rate)) / rate
-        m = _vector(w, 2 * np.pi * u[1])
-        log_ratio = -2 * layer.delta * energy(layer, m) + rate * w - bound
-        if (log_ratio > 0).any():
-            raise ParameterError(
-                "the Boltzmann law of FreeLayer is sharper than its grid resolves",
-                expected="a well about +z", remedy="take the stable axis as the polar one",
-            )  # fmt: skip
-        accepted = m[:, np.log(u[2]) < log_ratio]
-        found.append(accepted)
-        kept += accepted.shape[1]
-        if kept >= n:
-            return np.concatenate(found, axis=1)[:, :n]
-    raise ParameterError(
-        "the Boltzmann law of FreeLayer is not one well about +z",
-        expected="a minimum of the energy near +z", remedy="take the stable axis as the polar one",
-    )  # fmt: skip
-
-
-def _vector(w: Array, azimuth: Array) -> Array:
-    across = np.sqrt(w * (2 - w))
-    return np.stack([across * np.cos(azimuth), across * np.sin(azimuth), 1 - w])
+    edges = in_range("waveform: tau", tau, "1")
+    values = [
+        in_range(f"waveform: {name}", x, "1") for name, x in (("torque", torque), ("field", field))
+    ]
+    if edges.ndim != 1 or any(x.shape != (3, len(edges) - 1) for x in values):
+        shapes = [x.shape for x in (edges, *values)]
+        raise ParameterError(
+            f"waveform of shapes tau {shapes[0]}, torque {shapes[1]}, field {shapes[2]}",
+            expected="(samples + 1,), (3, samples), (3, samples)",
+        )
+    if (np.diff(edges) <= 0).any():
+        raise ParameterError("waveform: tau does not rise", expected="edges of samples, rising")
+    samples = zip(values[0].T, values[1].T, np.diff(edges), strict=True)
+    return [Stage(layer, t, h, np.asarray(length)) for t, h, length in samples]
 
 
 def write_error(
@@ -165,6 +182,9 @@ def write_error(
     trajectories: int,
     rng: np.random.Generator,
     *,
+    start: ArrayLike | None = None,
+    factors: Factors = SAME,
+    noise: Noise = "discrete",
     step: float | None = None,
     relax: float = 10.0,
     dtype: type[np.floating] = np.float32,
@@ -172,8 +192,8 @@ def write_error(
 ) -> Ensemble:
     """Count the trajectories that a pulse leaves in their initial state.
 
-    Valid for rates above about 10/trajectories. The layer starts in equilibrium at z > 0 and is
-    read at z = 0 after a rest, in which it decides for a state.
+    Valid for rates above about 10/trajectories. The layer is read at z = 0 after a rest, in which
+    it decides for a state; those that have are not followed further.
 
     Parameters
     ----------
@@ -185,6 +205,13 @@ def write_error(
         Number of trajectories, >= 1 [1].
     rng : numpy.random.Generator
         Source of random numbers; one seed gives one result for any number of workers.
+    start : array_like, optional
+        Initial unit vectors, shape (3, trajectories); by default drawn from the Boltzmann law
+        of z > 0 [1].
+    factors : Factors, optional
+        How the layers of the trajectories differ: devices, temperatures.
+    noise : {"discrete", "gaussian"}, optional
+        Law of the thermal field of one step.
     step : float, optional
         Longest step over t_D; by default `largest_step`, which it may not exceed [1].
     relax : float, optional
@@ -202,7 +229,7 @@ def write_error(
     Raises
     ------
     ParameterError
-        If an argument is outside its range, or a layer's energy does not separate.
+        If an argument is outside its range.
 
     References
     ----------
@@ -211,46 +238,284 @@ def write_error(
 
     Examples
     --------
-    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> from devicephys.mram.free_layer import uniaxial
     >>> layer = uniaxial(60, 0.01)
     >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(2.0))]
     >>> found = write_error(layer, pulse, 2000, np.random.default_rng(1))
     >>> bool(found.low < 0.595 < found.high)
     True
     """
-    n, workers = whole("trajectories", trajectories, least=1), whole("workers", workers, least=1)
     in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
-    still = np.zeros(3)
-    plan = [*stages, Stage(rest, still, still, np.array(float(relax)))]
+    plan = [*stages, Stage(rest, NONE, NONE, np.array(float(relax)))]
+    setup = _setup(rest, plan, trajectories, start, factors, noise, step, dtype)
+    levels = _levels(rest, plan, factors)
+
+    def block(which: slice, own: np.random.Generator) -> int:
+        m, mine = setup.start(which, own)
+        failures = 0
+        for stage, (down, up) in zip(plan, levels, strict=True):
+            for length in _parts(float(stage.tau), LOOK):
+                setup.carry(m, stage, length, own, mine)
+                failures += int((m[2] > up).sum())
+                left = (m[2] >= -down) & (m[2] <= up)
+                if not left.all():
+                    m, mine = np.ascontiguousarray(m[:, left]), _chosen(mine, left)
+        return failures + int((m[2] > 0).sum())
+
+    failures = sum(_blocks(block, trajectories, rng, workers))
+    low, high = stats.binomial_interval(failures, trajectories)
+    return Ensemble(failures / trajectories, float(low), float(high), failures, trajectories)
+
+
+def switching_times(
+    rest: FreeLayer,
+    stages: Sequence[Stage],
+    trajectories: int,
+    rng: np.random.Generator,
+    *,
+    start: ArrayLike | None = None,
+    factors: Factors = SAME,
+    noise: Noise = "discrete",
+    step: float | None = None,
+    every: float = 0.02,
+    dtype: type[np.floating] = np.float32,
+    workers: int = 1,
+) -> Array:
+    """Draw times at which trajectories pass z = 0 for the first time during a pulse.
+
+    Parameters
+    ----------
+    rest, stages, trajectories, rng, start, factors, noise, step, dtype, workers
+        As for `write_error` [1].
+    every : float, optional
+        Time between looks at z over t_D, > 0; the passage is interpolated between them [1].
+
+    Returns
+    -------
+    ndarray
+        Times over t_D, shape (trajectories,); inf where z = 0 was not passed [1].
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Broadie, Glasserman and Kou, Math. Finance 7 (1997) 325, doi:10.1111/1467-9965.00035 (looks
+    at discrete times see a barrier farther away by 0.5826 of the deviation between two looks:
+    it is moved by as much).
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import uniaxial
+    >>> layer = uniaxial(60, 0.01)
+    >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(20.0))]
+    >>> times = switching_times(layer, pulse, 2000, np.random.default_rng(1))
+    >>> round(float(times.mean()), 1)
+    2.3
+    """
+    in_range("every", every, "1", above=0, scalar=True)
+    plan = list(stages)
+    setup = _setup(rest, plan, trajectories, start, factors, noise, step, dtype)
+
+    def block(which: slice, own: np.random.Generator) -> Array:
+        m, mine = setup.start(which, own)
+        found, waiting, now = np.full(m.shape[1], np.inf), np.arange(m.shape[1]), 0.0
+        for stage in plan:
+            for length in _parts(float(stage.tau), every):
+                before = m[2].astype(np.float64)
+                setup.carry(m, stage, length, own, mine)
+                z = m[2].astype(np.float64)
+                level = MONITORED * np.sqrt(length / (stage.layer.delta * mine.delta))
+                passed = z < level
+                share = np.clip((before - level) / np.maximum(before - z, ZERO), 0, 1)
+                found[waiting[passed]] = now + length * share[passed]
+                now += length
+                if passed.any():
+                    m, mine = np.ascontiguousarray(m[:, ~passed]), _chosen(mine, ~passed)
+                    waiting = waiting[~passed]
+        return found
+
+    return np.concatenate(_blocks(block, trajectories, rng, workers))
+
+
+def trajectories(
+    rest: FreeLayer,
+    stages: Sequence[Stage],
+    tau: ArrayLike,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    start: ArrayLike | None = None,
+    factors: Factors = SAME,
+    noise: Noise = "gaussian",
+    step: float | None = None,
+    dtype: type[np.floating] = np.float64,
+    workers: int = 1,
+) -> Paths:
+    """Store trajectories on a grid of times.
+
+    Parameters
+    ----------
+    rest, stages, rng, start, factors, noise, step, dtype, workers
+        As for `write_error`; there is no rest after the pulse but what the stages hold [1].
+    tau : array_like
+        Times over t_D, rising, from 0 to the end of the pulse, shape (times,) [1].
+    count : int
+        Number of trajectories, >= 1 [1].
+
+    Returns
+    -------
+    Paths
+        Unit vectors at those times; `devicephys.io.trajectories` makes a dataset of them.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+
+    References
+    ----------
+    Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import uniaxial
+    >>> layer = uniaxial(60, 0.01)
+    >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(5.0))]
+    >>> trajectories(layer, pulse, [0.0, 2.5, 5.0], 4, np.random.default_rng(1)).m.shape
+    (3, 3, 4)
+    """
+    plan = list(stages)
+    setup = _setup(rest, plan, count, start, factors, noise, step, dtype)
+    ends = np.cumsum([float(stage.tau) for stage in plan])
+    times = in_range(
+        "tau", tau, "t_D", above=0, below=ends[-1] * (1 + 1e-12), inclusive=True,
+        remedy="store within the pulse; append a stage without torque for a rest",
+    )  # fmt: skip
+    if times.ndim != 1 or not times.size or (np.diff(times) <= 0).any():
+        raise ParameterError("tau", expected="one or more times, rising, shape (times,)")
+
+    def block(which: slice, own: np.random.Generator) -> Array:
+        m, mine = setup.start(which, own)
+        stored, now = np.empty((3, len(times), m.shape[1])), 0.0
+        for k, time in enumerate(times):
+            while now < time:
+                stage = plan[min(int(np.searchsorted(ends, now, side="right")), len(plan) - 1)]
+                until = min(time, *(end for end in ends if end > now))
+                setup.carry(m, stage, until - now, own, mine)
+                now = until
+            stored[:, k] = m
+        return stored
+
+    return Paths(times, np.concatenate(_blocks(block, count, rng, workers), axis=2))
+
+
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What the blocks of an ensemble share."""
+
+    start: Callable[[slice, np.random.Generator], tuple[Floats, Factors]]
+    carry: Callable[[Floats, Stage, float, np.random.Generator, Factors], None]
+
+
+def _setup(
+    rest: FreeLayer, plan: Sequence[Stage], count: int, start: ArrayLike | None,
+    factors: Factors, noise: Noise, step: float | None, dtype: type[np.floating],
+) -> _Setup:  # fmt: skip
+    """Check what every ensemble is given, and say how a block starts and moves on."""
+    count = whole("trajectories", count, least=1)
+    known("noise", noise, NOISES)
+    if not plan:
+        raise ParameterError("a pulse of no stage", expected="one or more")
     for k, stage in enumerate(plan):
         if stage.tau.ndim:
             raise ParameterError(
                 f"stage {k} has {stage.tau.size} durations", expected="one",
                 remedy="call once a duration",
             )  # fmt: skip
-        if stage.layer.surface is not None:
+    for name, value in vars(factors).items():
+        if value.ndim and len(value) != count:
             raise ParameterError(
-                f"stage {k}: an energy that does not separate",
-                expected="a sum of functions of one component each",
+                f"Factors.{name} of {len(value)} layers", expected=f"one, or {count}"
             )
     largest = largest_step(plan)
-    if step is None:
-        step = largest
+    longest = largest if step is None else step
     in_range(
-        "step", step, "t_D", above=0, below=largest * (1 + 1e-9), scalar=True,
+        "step", longest, "t_D", above=0, below=largest * (1 + 1e-9), scalar=True,
         remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
     )  # fmt: skip
+    given = None if start is None else _unit(start, count)
 
-    def block(size: int, own: np.random.Generator) -> int:
-        m = boltzmann(rest, size, own).astype(dtype)
-        for stage in plan:
-            count = int(np.ceil(float(stage.tau) / step - 1e-9))
-            if count:
-                splitting.advance(m, stage, count, float(stage.tau) / count, own)
-        return int((m[2] > 0).sum())
+    def begin(which: slice, rng: np.random.Generator) -> tuple[Floats, Factors]:
+        mine = _chosen(factors, which)
+        size = which.stop - which.start
+        m = boltzmann(rest, size, rng, mine) if given is None else given[:, which]
+        return m.astype(dtype), mine
 
-    sizes = [min(BLOCK, n - first) for first in range(0, n, BLOCK)]
+    def carry(m: Floats, stage: Stage, tau: float, rng: np.random.Generator, mine: Factors) -> None:
+        steps = int(np.ceil(tau / longest - 1e-9))
+        if not steps or not m.shape[1]:
+            return
+        if stage.layer.surface is None:
+            splitting.advance(m, stage, steps, tau / steps, rng, mine, noise)
+        else:
+            heun.advance(m, stage, steps, tau / steps, rng, mine)
+
+    return _Setup(begin, carry)
+
+
+def _unit(start: ArrayLike, count: int) -> Array:
+    m = in_range("start", start, "1")
+    if m.shape != (3, count):
+        raise ParameterError(f"start of shape {m.shape}", expected=f"shape (3, {count})")
+    length = np.sqrt((m * m).sum(axis=0))
+    worst = int(np.abs(length - 1).argmax())
+    if abs(length[worst] - 1) > UNIT:
+        raise ParameterError(
+            f"start vector {worst} has the length {length[worst]:g}", expected="unit vectors",
+            remedy="divide by the length",
+        )  # fmt: skip
+    return np.asarray(m / length)
+
+
+def _levels(rest: FreeLayer, plan: Sequence[Stage], factors: Factors) -> list[tuple[float, float]]:
+    """Give |z| beyond which a trajectory counts as switched, and as failed, in each stage.
+
+    At rest, where it has decided. During a pulse nothing has failed yet; what lies beyond the
+    barrier has switched, unless a torque or field that is still to come could bring it back.
+    """
+    weakest = replace(rest, delta=rest.delta * float(factors.delta.min()))
+    same = bool((factors.anisotropy == 1).all())
+    down, up = (decided(weakest, DROP, side) if same else 1.0 for side in (-1, 1))
+    levels: list[tuple[float, float]] = [(down, up)]
+    for stage in reversed(plan[:-1]):
+        helps = stage.layer is rest and stage.torque[2] <= 0 and stage.field[2] <= 0
+        helps &= not stage.torque[:2].any() and not stage.field[:2].any()
+        levels.append((levels[-1][0] if helps else 1.0, 1.0))
+    return [(down if down < 1 else 2.0, up if up < 1 else 2.0) for down, up in reversed(levels)]
+
+
+def _chosen(factors: Factors, which: slice | NDArray[np.bool_]) -> Factors:
+    """Factors of some trajectories."""
+    return Factors(*(x[which] if x.ndim else x for x in vars(factors).values()))
+
+
+def _parts(tau: float, longest: float) -> Iterator[float]:
+    """Cut a duration into equal parts."""
+    count = int(np.ceil(tau / longest - 1e-9))
+    return iter([tau / max(count, 1)] * count)
+
+
+def _blocks(
+    block: Callable[[slice, np.random.Generator], Any],
+    count: int,
+    rng: np.random.Generator,
+    workers: int,
+) -> list[Any]:
+    """Run blocks of trajectories, each with a stream of its own."""
+    workers = whole("workers", workers, least=1)
+    slices = [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
     with ThreadPoolExecutor(workers) as pool:
-        failures = sum(pool.map(block, sizes, rng.spawn(len(sizes))))
-    low, high = stats.binomial_interval(failures, n)
-    return Ensemble(failures / n, float(low), float(high), failures, n)
+        return list(pool.map(block, slices, rng.spawn(len(slices))))
