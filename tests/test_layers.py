@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (  # lowest first; a name covers the modules below it
     ("errors", "checks", "constants", "units"),
-    ("parameters", "stats", "symbolic"),
-    ("mram", "rram"),
+    ("parameters", "stats", "symbolic", "expression", "on_sphere", "energy_terms"),
+    ("mram", "rram", "free_energy"),
     ("io", "bnn"),
     ("tables", "fitting", "sweep"),
     ("data", "fits"),
@@ -37,7 +37,8 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
         "report",
     },
     "sklearn": {"bnn"},
-    "sympy": {"symbolic"},
+    "numba": {"mram"},
+    "sympy": {"symbolic", "expression", "on_sphere", "energy_terms", "free_energy"},
 }
 FOLDERS = {"devicephys": "", "fits": "fits", "data": "data", "validation": "validation"}
 

@@ -6,8 +6,17 @@ from scipy import stats
 from scipy.special import dawsn
 
 from devicephys.errors import ParameterError
-from devicephys.mram import boltzmann, fokker_planck, macrospin, splitting
-from devicephys.mram.free_layer import NONE, Stage, energy, uniaxial
+from devicephys.mram import boltzmann, fokker_planck, heun, macrospin, splitting, switching_time
+from devicephys.mram.free_layer import (
+    NONE,
+    Factors,
+    FreeLayer,
+    Stage,
+    Surface,
+    energy,
+    uniaxial,
+    vectors,
+)
 
 LAYER = uniaxial(60, 0.01)
 DOWN = np.array([0.0, 0.0, -2.0])
@@ -124,6 +133,154 @@ def test_one_seed_gives_one_result_for_any_number_of_workers():
     assert one == two
 
 
+@pytest.mark.skipif(not splitting.HAS_NUMBA, reason="numba (extra `fast`) is not installed")
+@pytest.mark.parametrize("h", [[0.0, 0, 0], [0.05, 0, 0.02]])
+def test_compiled_and_numpy_steps_have_one_law(h):
+    """After a pulse, in distribution of every component; false alarms: 1e-4 each."""
+    layer = uniaxial(40, 0.05, h=h)
+    stage = Stage(layer, np.array([0.0, 0.1, -1.5]) * (h[0] > 0) + DOWN * (h[0] == 0), NONE,
+                  np.array(1.0))  # fmt: skip
+    ends = []
+    for k, advance in enumerate((splitting.advance, splitting.advance_numpy)):
+        rng = np.random.default_rng(20 + k)
+        m = boltzmann.draw(layer, 20_000, rng).astype(np.float32)
+        advance(m, stage, 250, 0.008, rng)
+        ends.append(m)
+    for one, other in zip(*ends, strict=True):
+        assert stats.ks_2samp(one, other).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("h", [[0.0, 0, 0], [0.1, -0.05, 0.02]])
+def test_splitting_and_heun_follow_the_same_equation_without_noise(h):
+    layer = uniaxial(1e20, 0.05, h=h, in_plane=0.3 * (h[0] > 0))
+    stage = Stage(layer, np.array([0.1, 0.0, -1.5]) if h[0] else DOWN, NONE, np.array(1.0))
+    m = np.array([[0.36, 0.6], [0.48, 0.0], [0.8, -0.8]])
+    rng, fine = np.random.default_rng(1), m.copy()
+    splitting.advance_numpy(m, stage, 4000, 0.00025, rng)
+    heun.advance(fine, stage, 40_000, 0.000025, rng)
+    np.testing.assert_allclose(m, fine, atol=2e-4)
+
+
+def test_gaussian_and_discrete_noise_agree():
+    n, pulse_ = 40_000, pulse(LAYER, 2.0)
+    found = [
+        macrospin.write_error(LAYER, pulse_, n, np.random.default_rng(k), noise=noise).wer
+        for k, noise in enumerate(macrospin.NOISES)
+    ]
+    assert abs(found[0] - found[1]) < 4.5 * np.sqrt(2 * 0.594 * 0.406 / n)  # false alarms: 7e-6
+
+
+def test_layers_that_differ_are_each_their_own():
+    """Half with 1.5 x the torque, half at twice the temperature: the mean of two rates."""
+    n = 40_000
+    torque = np.repeat([1.5, 1.0], n // 2)
+    delta = np.repeat([1.0, 0.5], n // 2)
+    found = macrospin.write_error(LAYER, pulse(LAYER, 2.0), n, np.random.default_rng(9),
+                                  factors=Factors(delta=delta, torque=torque))  # fmt: skip
+    exact = np.mean([
+        fokker_planck.wer(3.0, 2.0, 60.0, readout="relaxed"),
+        fokker_planck.wer(2.0, 2.0, 30.0, readout="relaxed"),
+    ])  # fmt: skip
+    assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)
+
+
+def test_a_factor_on_the_anisotropy_is_another_layer():
+    """H_k 20 % up is Delta up, and current over the critical one and time scaled."""
+    n, f = 40_000, 1.2
+    found = macrospin.write_error(LAYER, pulse(LAYER, 2.0), n, np.random.default_rng(10),
+                                  factors=Factors(anisotropy=np.array(f)))  # fmt: skip
+    exact = float(fokker_planck.wer(2.0 / f, 2.0 * f, 60.0 * f, readout="relaxed"))
+    assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)
+
+
+def test_start_law_of_layers_that_differ():
+    delta = np.repeat([0.25, 1.0], 10_000)
+    m = boltzmann.draw(uniaxial(20, 0.01), 20_000, np.random.default_rng(11), Factors(delta))
+    for half, own in ((slice(10_000), 5.0), (slice(10_000, None), 20.0)):
+        assert stats.kstest(m[2, half], lambda z, own=own: law_of_z(z, own)).pvalue > 1e-4
+
+
+def test_tilted_law_is_the_boltzmann_law_of_its_energy():
+    """Mean of x under exp(-2 Delta e), by quadrature over the half sphere."""
+    layer = uniaxial(30, 0.01, h=[0.15, 0, 0])
+    m = boltzmann.draw(layer, 40_000, np.random.default_rng(12))
+    z, phi = np.linspace(0, 1, 801), np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    grid = vectors(z, phi)
+    law = np.exp(-2 * layer.delta * energy(layer, grid))
+    weight = np.gradient(z)[:, None] * law / (np.gradient(z)[:, None] * law).sum()
+    mean, square = (weight * grid[0]).sum(), (weight * grid[0] ** 2).sum()
+    assert abs(m[0].mean() - mean) < 4.5 * np.sqrt((square - mean**2) / m.shape[1])
+
+
+def test_a_pulse_in_pieces_is_the_whole_pulse():
+    """A wave form of equal samples is a square pulse; it may reverse and bring the layer back."""
+    edges = np.linspace(0, 2, 9)
+    down = np.repeat(DOWN[:, None], 8, axis=1)
+    n = 30_000
+    pieces = macrospin.waveform(LAYER, edges, down, 0 * down)
+    found = macrospin.write_error(LAYER, pieces, n, np.random.default_rng(13))
+    exact = float(fokker_planck.wer(2.0, 2.0, 60.0, readout="relaxed"))
+    assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)
+    back = [*pulse(LAYER, 5.0), *pulse(LAYER, 8.0, -DOWN)]
+    assert macrospin.write_error(LAYER, back, 2000, np.random.default_rng(14)).wer > 0.99
+
+
+def test_switching_times_are_those_of_first_passage():
+    n = 40_000
+    times = macrospin.switching_times(LAYER, pulse(LAYER, 20.0), n, np.random.default_rng(15))
+    exact = float(switching_time.mean_first_passage(2.0, 60.0))
+    # From z = 1; the start from the Boltzmann law is quicker: compare the same start.
+    upright = np.repeat([[0.0], [0.0], [1.0]], n, axis=1)
+    from_pole = macrospin.switching_times(LAYER, pulse(LAYER, 25.0), n, np.random.default_rng(16),
+                                          start=upright)  # fmt: skip
+    assert abs(from_pole.mean() - exact) < 4.5 * from_pole.std() / np.sqrt(n) + 0.005
+    assert times.mean() < exact
+    # More have passed z = 0 once than are beyond it.
+    assert (times > 2.0).mean() < fokker_planck.wer(2.0, 2.0, 60.0)
+    assert np.isinf(macrospin.switching_times(LAYER, pulse(LAYER, 1.0), 1000,
+                                              np.random.default_rng(17))).any()  # fmt: skip
+
+
+def test_stored_paths_are_on_the_grid_and_the_sphere():
+    tau = np.array([0.0, 0.3, 1.0, 2.5])
+    stages = [*pulse(LAYER, 1.0), *pulse(LAYER, 1.5, NONE)]
+    paths = [
+        macrospin.trajectories(LAYER, stages, tau, 9000, np.random.default_rng(18), workers=w)
+        for w in (1, 2)
+    ]
+    np.testing.assert_array_equal(paths[0].m, paths[1].m)
+    assert paths[0].m.shape == (3, 4, 9000)
+    np.testing.assert_allclose((paths[0].m ** 2).sum(axis=0), 1, atol=1e-12)
+    assert stats.kstest(paths[0].m[2, 0], lambda z: law_of_z(z, 60.0)).pvalue > 1e-4
+
+
+def test_precession_frequency_is_that_of_resonance():
+    """Small oscillation about a tilted minimum: omega from the stored phase."""
+    layer = uniaxial(1e20, 0.001, h=[0.3, 0, 0])
+    bottom = np.array([0.3, 0.0, np.sqrt(1 - 0.09)])
+    start = bottom + np.array([0, 0.001, 0])
+    start = (start / np.linalg.norm(start))[:, None]
+    tau = np.linspace(0, 0.05, 2001)
+    paths = macrospin.trajectories(layer, [Stage(layer, NONE, NONE, np.array(0.05))], tau, 1,
+                                   np.random.default_rng(1), start=start)  # fmt: skip
+    y = paths.m[1, :, 0]
+    crossings = np.flatnonzero(np.diff(np.sign(y)) != 0)
+    times = tau[crossings] - y[crossings] * np.diff(tau)[0] / np.diff(y)[crossings]
+    omega = np.pi / np.diff(times).mean() * layer.alpha
+    # Kittel: sqrt(H_1 H_2) with the curvatures along and across the tilt, h < 1.
+    assert omega == pytest.approx(np.sqrt(1 * (1 - 0.09)), rel=2e-3)
+
+
+def test_an_energy_that_does_not_separate_is_integrated_by_heun():
+    """The same uniaxial layer, given as a surface, has the same rate."""
+    surface = Surface(lambda m: -0.5 * m[2] ** 2, lambda m: np.stack([0 * m[0], 0 * m[0], m[2]]))
+    layer = FreeLayer(40.0, 0.3, np.zeros((3, 1)), surface=surface)
+    n = 4000
+    found = macrospin.write_error(layer, pulse(layer, 1.5), n, np.random.default_rng(19), relax=2.0)
+    exact = float(fokker_planck.wer(2.0, 1.5, 40.0, readout="relaxed"))
+    assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -131,9 +288,31 @@ def test_one_seed_gives_one_result_for_any_number_of_workers():
         ({"step": 1.0}, "largest sensible step"),
         ({"relax": -1.0}, "relax"),
         ({"stages": [Stage(LAYER, DOWN, NONE, np.array([1.0, 2.0]))]}, "durations"),
+        ({"start": np.full((3, 10), 0.5)}, "length 0.866"),
+        ({"start": np.ones((3, 2))}, "shape"),
+        ({"factors": Factors(np.ones(3))}, "layers"),
+        ({"noise": "gausian"}, "did you mean 'gaussian'"),
+        ({"rest": uniaxial(2.0, 0.01)}, "k_B T deep"),
+        ({"rest": uniaxial(60, 0.01, h=[1.2, 0, 0])}, "k_B T deep"),
     ],
 )
 def test_bad_input_is_refused(changes, message):
-    arguments = {"stages": pulse(LAYER, 1.0), "trajectories": 10} | changes
+    arguments = {"rest": LAYER, "stages": pulse(LAYER, 1.0), "trajectories": 10} | changes
     with pytest.raises(ParameterError, match=message):
-        macrospin.write_error(LAYER, rng=np.random.default_rng(1), **arguments)
+        macrospin.write_error(rng=np.random.default_rng(1), **arguments)
+
+
+def test_bad_waveforms_and_times_are_refused():
+    edges, down = np.linspace(0, 1, 3), np.zeros((3, 2))
+    with pytest.raises(ParameterError, match=r"waveform: torque.*finite"):
+        macrospin.waveform(LAYER, edges, down + np.nan, down)
+    with pytest.raises(ParameterError, match="does not rise"):
+        macrospin.waveform(LAYER, edges[::-1], down, down)
+    with pytest.raises(ParameterError, match="shapes"):
+        macrospin.waveform(LAYER, edges, down[:2], down)
+    with pytest.raises(ParameterError, match="store within the pulse"):
+        macrospin.trajectories(LAYER, pulse(LAYER, 1.0), [2.0], 3, np.random.default_rng(1))
+    with pytest.raises(ParameterError, match="rising"):
+        macrospin.trajectories(LAYER, pulse(LAYER, 1.0), [0.5, 0.1], 3, np.random.default_rng(1))
+    with pytest.raises(ParameterError, match="every"):
+        macrospin.switching_times(LAYER, pulse(LAYER, 1.0), 3, np.random.default_rng(1), every=0)

@@ -171,7 +171,7 @@ def wer(
     >>> layer = uniaxial(60, 0.05, h=[0.05, 0.0, 0.0])
     >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array([2.0, 4.0]))]
     >>> [f"{x:.3f}" for x in wer(layer, pulse)]
-    ['0.547', '0.014']
+    ['0.583', '0.016']
     """
     found = solve(rest, stages, readout=readout, rtol=rtol, atol=atol)
     bad = found.error > rtol * found.wer + atol

@@ -14,17 +14,20 @@ Vectors are structures of arrays: component first, shape (3, ...).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from devicephys.checks import Array, in_range
 from devicephys.errors import ParameterError
 
 Floats = NDArray[np.floating]  # of single precision, too
 NONE = np.zeros(3)
+HALVINGS = 24  # of the interval that holds a barrier
 GRID = 181  # points in z and azimuth that locate barriers
 EVEN = np.ones(1)  # a torque that does not depend on the angle
 
@@ -365,8 +368,7 @@ def is_axial(stage: Stage) -> bool:
 def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
     """Find the latitude beyond which a layer at rest has decided for a state.
 
-    Beyond it even the highest energy lies below the barrier, which is bounded from above by the
-    best of the straight ways across, along a meridian.
+    Beyond it even the highest energy lies below the barrier.
 
     Parameters
     ----------
@@ -380,7 +382,8 @@ def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
     Returns
     -------
     float
-        |z|, in (0, 1); 1 where the state is not so deep [1].
+        |z|, below zero where a field has moved the barrier there; 1 where the state is not so
+        deep [1].
 
     References
     ----------
@@ -388,12 +391,11 @@ def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
 
     Examples
     --------
-    >>> round(decided(uniaxial(60, 0.01), 15), 2), decided(uniaxial(5, 0.01), 15)
-    (0.51, 1.0)
+    >>> round(decided(uniaxial(60, 0.01), 15), 1), decided(uniaxial(5, 0.01), 15)
+    (0.5, 1.0)
     """
     z, values = energies(layer)
-    barrier = values.max(axis=0).min()
-    high = values.max(axis=1) > barrier - drop / (2 * layer.delta)
+    high = values.max(axis=1) > _barrier(layer)[0] - drop / (2 * layer.delta)
     return float(min((side * z[high]).max() + 2 / GRID, 1.0))
 
 
@@ -408,7 +410,8 @@ def depth(layer: FreeLayer) -> float:
     Returns
     -------
     float
-        Barrier over the lowest energy of z > 0, from above (see `decided`) [k_B T].
+        Lowest way over to z < 0 less the lowest energy of z > 0, on a grid; 0 where that lies at
+        the edge, z = 0 [k_B T].
 
     References
     ----------
@@ -416,11 +419,35 @@ def depth(layer: FreeLayer) -> float:
 
     Examples
     --------
-    >>> round(depth(uniaxial(60, 0.01)), 6)
-    60.0
+    >>> round(depth(uniaxial(60, 0.01)), 2), depth(uniaxial(60, 0.01, h=[1.2, 0, 0]))
+    (60.0, 0.0)
     """
+    barrier, bottom = _barrier(layer)
+    return 2 * layer.delta * (barrier - bottom)
+
+
+@lru_cache(maxsize=64)
+def _barrier(layer: FreeLayer) -> tuple[float, float]:
+    """Lowest energy at which z > 0 and z < 0 are connected, and lowest energy of z > 0."""
     z, values = energies(layer)
-    return float(2 * layer.delta * (values.max(axis=0).min() - values[z > 0].min()))
+    (row, column), (other, across) = (
+        np.unravel_index(np.where(half[:, None], values, np.inf).argmin(), values.shape)
+        for half in (z > 0, z < 0)
+    )
+    bottom = float(values[row, column])
+    if row == np.flatnonzero(z > 0)[0]:
+        return bottom, bottom
+    twice = np.concatenate([values, values[:, 1:]], axis=1)  # so that a way may pass azimuth 0
+    low, high = max(bottom, float(values[other, across])), float(values.max())
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        parts = ndimage.label(twice <= middle)[0]
+        start, end = (parts[r, [c, c + GRID - 1]] for r, c in ((row, column), (other, across)))
+        if np.isin(start, end[end > 0]).any():
+            high = middle
+        else:
+            low = middle
+    return high, bottom
 
 
 def energies(layer: FreeLayer) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ from devicephys.mram.free_layer import (
     is_axial,
     vectors,
 )
-from devicephys.mram.splitting import NOISES, Noise
+from devicephys.mram.kick import NOISES, Noise
 
 BLOCK = 8192  # trajectories that share a stream of random numbers, and stay in the cache
 DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square

@@ -10,41 +10,20 @@ are one; half of one at the start of a stage and at its end make that exact (pro
 add a vector and project back onto the sphere, with the terms of second order that make them the
 flow and the diffusion: the bias is of second order in s, and in dt' only through fields across
 the axis.
-
-The thermal field of a step is zero or one of the twelve corners of an icosahedron, with the moments
-of a Gaussian up to the fifth order: what a weak method of second order needs, for one byte a step.
 """
 
 from importlib.util import find_spec
-from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from devicephys.checks import Array
 from devicephys.mram.free_layer import SAME, Factors, Floats, Stage, is_axial
+from devicephys.mram.kick import Noise, kicks
 
 Rows = list[Floats]
-Noise = Literal["discrete", "gaussian"]
-NOISES: tuple[Noise, ...] = ("discrete", "gaussian")
-GOLDEN = (1 + np.sqrt(5)) / 2
-SHARE = 13  # of 256 draws, for each corner: three fifths of all, as the fourth moment asks
 PAD = 80  # numbers between rows: rows a power of two apart would share cache lines
 BATCH = 8  # steps whose random numbers are drawn together
-QUANTILES = 65536  # of a Gaussian: one for each 16-bit draw
 HAS_NUMBA = find_spec("numba") is not None
-
-
-class Parts(NamedTuple):
-    """A stage as the kernels take it: series in each component, Chebyshev, without zeros."""
-
-    anisotropy: tuple[tuple[float, ...], ...]
-    constant: tuple[float, ...]
-    torque: tuple[float, ...]
-    angular: tuple[float, ...]
-    alpha: float
-    axial: bool
 
 
 def advance(
@@ -148,143 +127,6 @@ def advance_numpy(
         _damp(rows, pulling, step if k < steps - 1 else step / 2, work)
     _normalise(rows, work)
     m[:] = pool[:3]
-
-
-def parts(stage: Stage) -> Parts:
-    """Take a stage apart for the kernels.
-
-    Parameters
-    ----------
-    stage : Stage
-        The conditions.
-
-    Returns
-    -------
-    Parts
-        Series and constants, as numbers.
-
-    References
-    ----------
-    This project's design, docs/theory/macrospin.md.
-
-    Examples
-    --------
-    >>> from devicephys.mram.free_layer import NONE, uniaxial
-    >>> parts(Stage(uniaxial(60, 0.01), NONE, NONE, np.array(1.0))).anisotropy
-    ((0.0,), (0.0,), (0.0, 1.0))
-    """
-    layer = stage.layer
-    return Parts(
-        tuple(_trimmed(row) for row in layer.anisotropy),
-        tuple((layer.h + stage.field).tolist()),
-        tuple(stage.torque.tolist()),
-        _trimmed(layer.angular),
-        layer.alpha,
-        is_axial(stage),
-    )
-
-
-def _trimmed(series: Array) -> tuple[float, ...]:
-    return tuple(np.trim_zeros(series, "b").tolist()) or (0.0,)
-
-
-def kicks(variance: float, dtype: np.dtype[np.floating], noise: Noise) -> Floats:
-    """Tabulate the thermal kick of one step, one entry for each value of the draw.
-
-    Parameters
-    ----------
-    variance : float
-        s/Delta, the variance of the angle about each axis [1].
-    dtype : dtype
-        Of the result.
-    noise : {"discrete", "gaussian"}
-        Law of the thermal field.
-
-    Returns
-    -------
-    ndarray
-        "discrete": vectors w, shape (3, 256); "gaussian": components of them, shape (65536,).
-        m + w x m, projected onto the sphere, has the first two moments of the diffusion up to
-        variance^2, and no preferred direction [1].
-
-    References
-    ----------
-    Stroud, Approximate Calculation of Multiple Integrals (1971), formula U3 5-1 (icosahedron);
-    Kloeden and Platen, Numerical Solution of Stochastic Differential Equations (1992), section
-    14.2, doi:10.1007/978-3-662-12616-5 (moments that weak order two needs).
-
-    Examples
-    --------
-    >>> w = kicks(0.01, np.dtype(np.float64), "discrete")
-    >>> bool(np.allclose(w @ w.T / 256, np.eye(3) * 0.01, rtol=0.03, atol=1e-12))
-    True
-    """
-    if noise == "gaussian":
-        table = special.ndtri((np.arange(QUANTILES) + 0.5) / QUANTILES)
-        return np.asarray(table / table.std() * np.sqrt(enlarged(variance)), dtype)
-    short, long = corner(variance, 12 * SHARE / 256)
-    corners = [
-        np.roll([0, a, b], k) for k in range(3) for a in (-short, short) for b in (-long, long)
-    ]
-    spare = np.zeros((256 - 12 * SHARE, 3))
-    return np.asarray(np.concatenate([np.repeat(corners, SHARE, 0), spare]).T, dtype)
-
-
-def corner(variance: float, share: float) -> tuple[float, float]:
-    """Compute the two coordinates of the corners of an icosahedron that are not zero.
-
-    Parameters
-    ----------
-    variance : float
-        s/Delta, the variance of the angle about each axis [1].
-    share : float
-        Probability of all corners together [1].
-
-    Returns
-    -------
-    tuple of float
-        The corners are (0, +-short, +-long) and their cyclic permutations [1].
-
-    References
-    ----------
-    Stroud, Approximate Calculation of Multiple Integrals (1971), formula U3 5-1.
-
-    Examples
-    --------
-    >>> short, long = corner(0.01, 0.6)
-    >>> round(long / short, 6)
-    1.618034
-    """
-    radius = np.sqrt(3 * enlarged(variance) / share) / np.hypot(1, GOLDEN)
-    return float(radius), float(radius * GOLDEN)
-
-
-def enlarged(variance: float) -> float:
-    """Compute the variance that a tangent vector needs before its projection.
-
-    The projection shortens the angle from w to arctan w, and the kick is finite; both together
-    ask for 5/2 of the squared variance, for the first two Legendre polynomials alike.
-
-    Parameters
-    ----------
-    variance : float
-        s/Delta, the variance of the angle about each axis [1].
-
-    Returns
-    -------
-    float
-        Variance of each component of w [1].
-
-    References
-    ----------
-    This project's expansion, docs/theory/macrospin.md.
-
-    Examples
-    --------
-    >>> round(enlarged(0.01), 6)
-    0.01025
-    """
-    return variance * (1 + 2.5 * variance)
 
 
 def _series(

@@ -5,16 +5,30 @@ stays in the first-level cache for all steps of a call, in one flat array with r
 distances, so that the compiler sees that nothing overlaps and uses vectors throughout.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
-from devicephys.mram.free_layer import Factors, Floats, Stage
-from devicephys.mram.splitting import corner, parts
+from devicephys.checks import Array
+from devicephys.mram.free_layer import Factors, Floats, Stage, is_axial
+from devicephys.mram.kick import corner
 
 TILE = 512  # trajectories
 FAST = {"contract", "nsz", "arcp", "reassoc"}  # rounding only: NaN and infinity stay
 JIT = numba.njit(fastmath=FAST, error_model="numpy")
 QUARTER = float(np.float32(np.pi / 2))  # of a turn; the rest of it is taken off, too
+
+
+class _Parts(NamedTuple):
+    """A stage as the kernels take it: series in each component, Chebyshev, without zeros."""
+
+    anisotropy: tuple[tuple[float, ...], ...]
+    constant: tuple[float, ...]
+    torque: tuple[float, ...]
+    angular: tuple[float, ...]
+    alpha: float
+    axial: bool
 
 
 def advance(
@@ -51,7 +65,7 @@ def advance(
     >>> round(float(m[2, 0]), 4)
     0.964
     """
-    n, kind, p = m.shape[1], m.dtype.type, parts(stage)
+    n, kind, p = m.shape[1], m.dtype.type, _parts(stage)
     if not steps or not n:
         return
     tiles = -(-n // TILE)
@@ -76,6 +90,23 @@ def advance(
         *map(numbers, (kicks, *p.anisotropy, p.angular, p.constant, p.torque)),
     )  # fmt: skip
     m[:] = tile.reshape(tiles, 6, TILE).swapaxes(0, 1).reshape(6, -1)[:3, :n]
+
+
+def _parts(stage: Stage) -> _Parts:
+    """Take a stage apart for the kernels."""
+    layer = stage.layer
+    return _Parts(
+        tuple(_trimmed(row) for row in layer.anisotropy),
+        tuple((layer.h + stage.field).tolist()),
+        tuple(stage.torque.tolist()),
+        _trimmed(layer.angular),
+        layer.alpha,
+        is_axial(stage),
+    )
+
+
+def _trimmed(series: Array) -> tuple[float, ...]:
+    return tuple(np.trim_zeros(series, "b").tolist()) or (0.0,)
 
 
 @JIT
