@@ -57,6 +57,10 @@ class AccuracyError(DevicephysError, ArithmeticError):
     exit_code = 5
 
 
+class AccuracyWarning(UserWarning):
+    """A result whose check disagrees with it by more than its stated uncertainty."""
+
+
 class FitError(DevicephysError):
     """A fit that did not converge or cannot be made from these data."""
 

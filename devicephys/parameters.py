@@ -197,3 +197,34 @@ class MTJ:
     def i_c0(self, direction: Direction) -> float:
         """Critical current for a direction [A]."""
         return self.i_c0_p_ap if direction == "P->AP" else self.i_c0_ap_p
+
+
+@dataclass(frozen=True)
+class OffAxis:
+    """What acts on the free layer across its axis, and the damping, which then counts.
+
+    x and y are axes of the film; the spin polarisation of the junction is along z. For a write
+    AP->P the picture is turned about x, so that the layer always starts at +z.
+
+    Attributes
+    ----------
+    alpha : float
+        Gilbert damping [1].
+    h_x, h_y : float
+        Applied field over H_k, present also at rest [1].
+    h_in_plane : float
+        In-plane anisotropy (N_y - N_x) M_s/H_k of an elliptic cell with the long axis along x [1].
+    torque_x, torque_y : float
+        Spin-orbit torque over alpha H_k, the vector towards which it pulls, in the pieces of the
+        pulse whose level is not zero [1].
+    """
+
+    alpha: float = parameter("1", r"\alpha", below=1.0)
+    h_x: float = parameter("1", "h_x", above=-1.0, below=1.0, default=0.0)
+    h_y: float = parameter("1", "h_y", above=-1.0, below=1.0, default=0.0)
+    h_in_plane: float = parameter("1", "h_e", above=-INF, default=0.0)
+    torque_x: float = parameter("1", "t_x", above=-INF, default=0.0)
+    torque_y: float = parameter("1", "t_y", above=-INF, default=0.0)
+
+    def __post_init__(self) -> None:
+        check_record(self)

@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range, together
-from devicephys.mram import galerkin, landscape
+from devicephys.mram import free_layer, galerkin, landscape
 from devicephys.mram.circuit import Access, bias
 from devicephys.mram.fokker_planck import Stage
+from devicephys.mram.free_layer import FreeLayer
 from devicephys.mram.junction import seen_from_start, thermal_scaling
 from devicephys.mram.pulse import Pulse
-from devicephys.parameters import MTJ, Direction
+from devicephys.parameters import MTJ, Direction, OffAxis
 
 STEPS = 2  # of a ramp at the first level; each is of fourth order
 GAUSS = (0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6)  # where a step samples its ramp
 MIX = 0.5 + np.sqrt(3) / 3  # share of the nearer sample in either half of a step
+ROUND_OFF = 1e-13  # relative, of the coefficients of sampled fields
 DEVIATIONS = 4  # leading columns of a table of points
 
 
@@ -241,6 +243,88 @@ def stages(problem: Problem, rows: Array, widths: Array, level: int) -> list[Sta
     return result
 
 
+def layers(
+    problem: Problem, row: Array, widths: Array, off_axis: OffAxis, level: int
+) -> tuple[FreeLayer, list[free_layer.Stage]]:
+    """Give the layer at rest and the stages of a pulse where something acts across the axis.
+
+    Valid for fields and anisotropies across the axis that neither heat nor voltage changes.
+
+    Parameters
+    ----------
+    problem : Problem
+        The write.
+    row : ndarray
+        A row of `points` without the last column, shape (columns,) [SI].
+    widths : ndarray
+        Last columns of `points`, rising, shape (widths,) [s].
+    off_axis : OffAxis
+        What acts across the axis.
+    level : int
+        Refinement of ramps, as for `stages` [1].
+
+    Returns
+    -------
+    rest : FreeLayer
+        The layer before and after the pulse.
+    stages : list of Stage
+        The stages; the swept one has the shape of `widths`, or none for one width.
+
+    Raises
+    ------
+    ParameterError
+        If the layer does not stay perpendicular, a current leaves the access device's curve, or
+        a spin-orbit torque meets one that depends on the angle.
+
+    References
+    ----------
+    Slonczewski, J. Magn. Magn. Mater. 159 (1996) L1, doi:10.1016/0304-8853(96)00062-5.
+
+    Examples
+    --------
+    >>> from devicephys.mram.pulse import square
+    >>> mtj = MTJ(delta=60, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    >>> problem = Problem(mtj, square("current", 6e-5, 1e-8), "P->AP", Access(), 0)
+    >>> table, _, _ = points(problem.pulse, Deviation())
+    >>> rest, pulse = layers(problem, table[0, :-1], table[:, -1], OffAxis(0.01, h_x=0.05), 0)
+    >>> rest.h.tolist(), pulse[0].torque.round(9).tolist(), pulse[0].tau.round(9).tolist()
+    ([0.05, 0.0, 0.0], [0.0, 0.0, -2.0], 10.0)
+    """
+    mtj, rows = problem.mtj, row[None]
+    turned = 1 if problem.direction == "P->AP" else -1  # about x
+    h, _ = seen_from_start(mtj, problem.direction)
+    across = np.array([off_axis.h_x, turned * off_axis.h_y])
+    orbit = np.array([off_axis.torque_x, turned * off_axis.torque_y])
+    rest = free_layer.uniaxial(
+        mtj.delta * float(row[1]), off_axis.alpha, h=[*across, h], in_plane=off_axis.h_in_plane
+    )
+    result = []
+    for start, end, tau in _pieces(problem, rows, widths[None]):
+        steps = _steps(start, end, level, partial(_acting, problem, rows))
+        for torque, field, noise in steps:
+            along, angular = _trimmed(field[0]), _trimmed(torque[0])
+            anisotropy = np.zeros((3, max(2, len(along))))
+            anisotropy[1, 1], anisotropy[2, : len(along)] = -off_axis.h_in_plane, along
+            pull = np.r_[orbit * bool(start[0] or end[0]), -1.0]
+            if len(angular) == 1:
+                pull[2], angular = -angular[0], free_layer.EVEN
+            layer = FreeLayer(
+                0.5 / float(noise[0]), off_axis.alpha, anisotropy, np.r_[across, 0.0], angular
+            )
+            duration = tau[0] / len(steps)
+            result.append(free_layer.Stage(
+                layer, pull, free_layer.NONE, duration if tau.size > 1 else duration[0]
+            ))  # fmt: skip
+    return rest, result
+
+
+def _trimmed(samples: Array) -> Array:
+    """Chebyshev coefficients of samples at `landscape.NODES`, without those of round-off."""
+    series = landscape.from_samples(samples)
+    used = np.flatnonzero(np.abs(series) > ROUND_OFF * np.abs(series).max())
+    return series[: used.max(initial=0) + 1]
+
+
 def powers(problem: Problem, rows: Array, widths: Array, level: int) -> list[Array]:
     """Give the power that the driver delivers during each stage, over the angle of the layer.
 
@@ -353,21 +437,33 @@ def _steps(
 def _conditions(problem: Problem, rows: Array, level: Array) -> tuple[Array, Array]:
     """Drift coefficients and noise of each row at a level of the driver."""
     mtj = problem.mtj
+    if _same_at_all_angles(problem):
+        i = level / (mtj.i_c0(problem.direction) * rows[:, 0])  # no load line to solve
+        h, a = seen_from_start(mtj, problem.direction)
+        return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
+    torque, field, noise = _acting(problem, rows, level)
+    return landscape.from_samples(torque - field), noise
+
+
+def _acting(problem: Problem, rows: Array, level: Array) -> tuple[Array, Array, Array]:
+    """Torque and field along the axis at `landscape.NODES`, shape (rows, nodes), and the noise."""
+    mtj, z = problem.mtj, landscape.NODES
     i_c0 = mtj.i_c0(problem.direction) * rows[:, 0]
     h, a = seen_from_start(mtj, problem.direction)
-    if _same_at_all_angles(problem):
-        i = level / i_c0  # at every angle: no load line to solve
-        return landscape.drift(i, h + mtj.h_field_like * i, a), 1 / (2 * mtj.delta * rows[:, 1])
-    z, r_p = landscape.NODES, mtj.r_p * rows[:, 3]
-    state = bias(mtj, problem.direction, problem.pulse.drive, level, z, problem.access, r_p)
-    i = state.current / i_c0[:, None]
     m, kappa, heat = np.ones((3, len(rows), 1))
-    if mtj.r_th:
-        at_start = power(problem, rows, level, np.ones(1))
-        temperature = mtj.temperature + mtj.r_th * at_start
-        m, kappa = thermal_scaling(mtj, temperature)
-        heat = temperature / mtj.temperature
-    polarity = 1 if problem.direction == "P->AP" else -1
-    kappa = kappa + polarity * mtj.h_k_slope * state.voltage / m
-    f = i * ((1 + a) / (1 + a * z) - mtj.h_field_like) / m - h - kappa * z
-    return landscape.from_samples(f), (heat / (2 * mtj.delta * rows[:, 1:2] * m))[:, 0]
+    if _same_at_all_angles(problem):
+        i = np.broadcast_to((level / i_c0)[:, None], (len(rows), len(z)))
+    else:
+        r_p = mtj.r_p * rows[:, 3]
+        state = bias(mtj, problem.direction, problem.pulse.drive, level, z, problem.access, r_p)
+        i = state.current / i_c0[:, None]
+        if mtj.r_th:
+            at_start = power(problem, rows, level, np.ones(1))
+            temperature = mtj.temperature + mtj.r_th * at_start
+            m, kappa = thermal_scaling(mtj, temperature)
+            heat = temperature / mtj.temperature
+        polarity = 1 if problem.direction == "P->AP" else -1
+        kappa = kappa + polarity * mtj.h_k_slope * state.voltage / m
+    torque = i * (1 + a) / (1 + a * z) / m
+    field = h + mtj.h_field_like * i / m + kappa * z
+    return torque, field, (heat / (2 * mtj.delta * rows[:, 1:2] * m))[:, 0]

@@ -25,6 +25,7 @@ from devicephys.mram.free_layer import (
     FreeLayer,
     Stage,
     decided,
+    effective_field,
     fields,
     is_axial,
     vectors,
@@ -37,6 +38,7 @@ TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/a
 TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter
 KICKED = 0.02  # of a step: s/Delta, the thermal angle squared
 HEUN = 0.025  # of a step of `heun`: angle of precession
+ROUND_OFF = 1e-9  # of a field over H_k
 UNIT = 1e-6  # of the length of a start vector
 DROP = 14.0  # k_B T below the barrier: there a layer at rest has decided
 LOOK = 0.5  # t_D between looks for trajectories that have decided
@@ -491,10 +493,26 @@ def _levels(rest: FreeLayer, plan: Sequence[Stage], factors: Factors) -> list[tu
     down, up = (decided(weakest, DROP, side) if same else 1.0 for side in (-1, 1))
     levels: list[tuple[float, float]] = [(down, up)]
     for stage in reversed(plan[:-1]):
-        helps = stage.layer is rest and stage.torque[2] <= 0 and stage.field[2] <= 0
-        helps &= not stage.torque[:2].any() and not stage.field[:2].any()
+        helps = _drives_on(rest, stage, down)
         levels.append((levels[-1][0] if helps else 1.0, 1.0))
     return [(down if down < 1 else 2.0, up if up < 1 else 2.0) for down, up in reversed(levels)]
+
+
+def _drives_on(rest: FreeLayer, stage: Stage, down: float) -> bool:
+    """Whether a stage differs from rest by what drives on a layer beyond z = -down at most."""
+    layer, z = stage.layer, np.linspace(-1, -min(down, 1.0), 31)
+    if layer.surface is not None or rest.surface is not None:
+        return False
+    across = [layer.h[:2] - rest.h[:2], stage.torque[:2], stage.field[:2]]
+    same = not any(part.any() for part in across)
+    length = max(layer.anisotropy.shape[1], rest.anisotropy.shape[1])
+    one, other = (
+        np.pad(x.anisotropy[:2], ((0, 0), (0, length - x.anisotropy.shape[1])))
+        for x in (layer, rest)
+    )
+    axis = np.stack([0 * z, 0 * z, z])
+    pull = fields(stage, axis)[1][2] - effective_field(rest, axis)[2]
+    return same and np.array_equal(one, other) and bool((pull <= ROUND_OFF).all())
 
 
 def _chosen(factors: Factors, which: slice | NDArray[np.bool_]) -> Factors:

@@ -24,20 +24,25 @@ from devicephys.mram import (
     many_currents,
     thermal,
 )
+from devicephys.mram import off_axis as off_axis_
 from devicephys.mram.circuit import Access, check_current
 from devicephys.mram.conditions import Deviation, Problem
 from devicephys.mram.junction import seen_from_start
 from devicephys.mram.pulse import Pulse, train
-from devicephys.parameters import DIRECTIONS, MTJ, Direction
+from devicephys.parameters import DIRECTIONS, MTJ, Direction, OffAxis
 
-Method = Literal["auto", "fokker_planck", "thermal", "closed_form"]
-METHODS: tuple[Method, ...] = ("auto", "fokker_planck", "thermal", "closed_form")
+Method = Literal[
+    "auto", "fokker_planck", "thermal", "closed_form", "fokker_planck_2d", "rare_event", "macrospin"
+]
+AXIAL: tuple[Method, ...] = ("fokker_planck", "thermal", "closed_form")
+METHODS: tuple[Method, ...] = ("auto", *AXIAL, "fokker_planck_2d", "rare_event", "macrospin")
 DEEP = 18.0  # k_B T: above this barrier e^-kt holds to 1e-6, and round-off drowns the solver
 LAG = 10.0  # t_D until the rate of escape is steady: what the thermal law leaves out
 FORM_ERROR = 0.3  # relative, of the closed form where it holds: see `closed_form`
 FORM_RANGE, FORM_GROWN, FORM_DELTA = (2.0, 5.0), 12.0, 40.0  # overdrive, (i - 1) tau, Delta
 SETTLED = 1e3  # t_D: before, the layer's start from its law at rest counts in the energy
 ENERGY_ERROR = 1e-4  # of the largest power times the duration
+AXIAL_RTOL, OFF_AXIS_RTOL = 1e-5, 1e-3
 NOMINAL, DIRECT = Deviation(), Access()
 
 
@@ -90,13 +95,15 @@ def write_error_rate(
     *,
     access: Access = DIRECT,
     deviation: Deviation = NOMINAL,
-    rtol: float = 1e-5,
+    off_axis: OffAxis | None = None,
+    rng: np.random.Generator | None = None,
+    rtol: float | None = None,
     atol: float = 0.0,
 ) -> WriteErrorRate:
     """Compute the write error rate of a pulse.
 
-    Valid for a perpendicular, coherently reversing free layer with all fields along its axis. A
-    written cell that falls back later is a failure of retention (`thermal`), not counted here.
+    Valid for a perpendicular, coherently reversing free layer. A written cell that falls back
+    later is a failure of retention (`thermal`), not counted here.
 
     Parameters
     ----------
@@ -106,20 +113,27 @@ def write_error_rate(
         The pulse, or a table of them, see `pulse`.
     direction : {"P->AP", "AP->P"}
         The write.
-    method : {"auto", "fokker_planck", "thermal", "closed_form"}, optional
-        "auto" takes the Fokker-Planck solver, but the thermal law for square pulses that leave a
-        barrier above 18 k_B T.
+    method : str, optional
+        One of `METHODS`. "auto" takes, where all is along the axis, "fokker_planck", but
+        "thermal" for square pulses that leave a barrier above 18 k_B T; elsewhere
+        "fokker_planck_2d" if it converges, and "rare_event" if not.
     access : Access, optional
         Access device in series; none by default.
     deviation : Deviation, optional
         Factors on the parameters, for devices that differ from the record.
+    off_axis : OffAxis, optional
+        Fields, anisotropy and torque across the axis; none by default.
+    rng : numpy.random.Generator, optional
+        Source of random numbers, for "rare_event" and "macrospin" (1e6 trajectories).
     rtol, atol : float, optional
-        Tolerance of the solver, see `fokker_planck.wer` [1].
+        Tolerance of the solver, see `fokker_planck.wer`; rtol is 1e-5 by default, and 1e-3 where
+        something acts across the axis [1].
 
     Returns
     -------
     WriteErrorRate
-        Rates, errors and methods, broadcast shape of the pulse [1].
+        Rates, errors (of trajectories: standard errors) and methods, broadcast shape of the
+        pulse [1].
 
     Raises
     ------
@@ -142,6 +156,14 @@ def write_error_rate(
     """
     known("method", method, METHODS)
     problem, table, shape = _problem(mtj, pulse, direction, access, deviation)
+    if off_axis is not None and (off_axis_.acts(off_axis) or method in off_axis_.METHODS[1:]):
+        return _off_axis(problem, table, shape, off_axis, method, rtol, atol, rng)
+    if method in off_axis_.METHODS[1:]:
+        raise ParameterError(
+            f"method {method!r} without off_axis", expected="the damping, which then counts",
+            remedy="pass off_axis=OffAxis(alpha=...)",
+        )  # fmt: skip
+    rtol = AXIAL_RTOL if rtol is None else rtol
     result = np.empty((2, len(table)))
     chosen = np.full(len(table), "fokker_planck" if method == "auto" else method)
     if method == "auto" and len(pulse.pieces) == 1:
@@ -166,6 +188,28 @@ def write_error_rate(
         result[:, np.flatnonzero(solved)[where]] = found.wer, found.error
     wer, error = result.reshape(2, *shape)
     return WriteErrorRate(wer, error, chosen.reshape(shape), _reason(method, chosen))
+
+
+def _off_axis(
+    problem: Problem, table: Array, shape: tuple[int, ...], off_axis: OffAxis, method: Method,
+    rtol: float | None, atol: float, rng: np.random.Generator | None,
+) -> WriteErrorRate:  # fmt: skip
+    if method in AXIAL:
+        raise ParameterError(
+            f"method {method!r} where something acts across the axis",
+            expected=f"one of {', '.join(off_axis_.METHODS)}", remedy="take method='auto'",
+        )  # fmt: skip
+    tolerance = OFF_AXIS_RTOL if rtol is None else rtol
+    found = off_axis_.rates(problem, table, off_axis, method, tolerance, atol, rng)
+    n = int((found.method == "rare_event").sum())
+    reason = f"{method}: as asked"
+    if method == "auto":
+        reason = "fields across the axis: Fokker-Planck on the sphere, converged"
+        if n:
+            reason += f" at {len(table) - n} of {len(table)} points; splitting of trajectories else"
+    return WriteErrorRate(
+        found.wer.reshape(shape), found.error.reshape(shape), found.method.reshape(shape), reason
+    )
 
 
 def write_energy(

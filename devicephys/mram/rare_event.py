@@ -1,0 +1,424 @@
+"""Write error rates far below one over the number of trajectories, by fixed-effort splitting.
+
+A set of trajectories is weighed at times through the pulse, each by an importance h(z) of where it
+stands over that of where it stood, and drawn anew in proportion; the rate is the product of the
+mean weights times the mean of failed/h at the end. That is unbiased for any h > 0 wherever a
+trajectory may still fail; a good h makes it precise.
+
+* All along one axis: h is the solution of the backward Fokker-Planck equation, the probability to
+  fail from z on. Only the importance comes from it; the trajectories stay those of the vector.
+* Anything else: no h is known, and one that is too small where trajectories come back is silently
+  wrong. h is then 1, and 0 below a level so late that none comes back: survivors. They are given
+  up at a still later level; the failures that came back from between tell whether the first is
+  late enough.
+"""
+
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+from scipy import stats as scipy_stats
+
+from devicephys import stats
+from devicephys.checks import Array, in_range, whole
+from devicephys.errors import AccuracyError, AccuracyWarning, ParameterError
+from devicephys.mram import boltzmann, galerkin, heun, landscape, macrospin, splitting
+from devicephys.mram.free_layer import NONE, Floats, FreeLayer, Stage, decided, is_axial, vectors
+
+SPACING = 0.9  # t_D (1 + |i| + |h|) between two times of weighing: about half survive it
+LATE = 6.0  # k_B T below the barrier: the kill level
+LATER = 10.0  # k_B T below the barrier: the level it is checked with, and where a rest is over
+SHALLOWER = (1.0, 0.5, 0.25)  # of these, where a well is not that deep
+CELLS = 192  # in theta, of the backward equation; even, so that z = 0 is an edge
+BINS = 8192  # in z, of a tabulated importance
+FLOOR = 1e-200  # of the importance over its maximum
+MOST = 200.0  # exponent that is far from overflow
+PROBES = 16  # latitudes and azimuths from which a return is tried
+NEVER = -2.0  # a level that no z is below
+
+
+@dataclass(frozen=True)
+class RareEvent:
+    """Outcome of a splitting.
+
+    Attributes
+    ----------
+    wer : float
+        Write error rate: the mean of the repeats [1].
+    low, high : float
+        95 % interval from the spread of the repeats [1].
+    error : float
+        Standard error [1].
+    effective : float
+        Number of plain trials of the same standard error, wer (1 - wer)/error^2 [1].
+    kill : float
+        Level of z below which trajectories were taken as written; nan unless survivors [1].
+    shifted : float
+        Rate with a later level, from the same trajectories; nan unless survivors [1].
+    method : str
+        "importance", "survivors" or "count".
+    repeats, particles : int
+        Independent repeats, and trajectories in each [1].
+    """
+
+    wer: float
+    low: float
+    high: float
+    error: float
+    effective: float
+    kill: float
+    shifted: float
+    method: str
+    repeats: int
+    particles: int
+
+
+class _Leg(NamedTuple):
+    """What lies between two times of weighing."""
+
+    stage: Stage
+    steps: int
+    step: float
+    importance: Array  # at the start of the leg, shape (BINS,)
+    kill: float  # level of z that marks a trajectory, at the start of the leg
+
+
+class _Levels(NamedTuple):
+    """Levels of z where trajectories are marked and given up, and where a rest decides."""
+
+    kill: float
+    later: float
+    written: float
+    failed: float
+
+
+def solve(
+    rest: FreeLayer,
+    stages: Sequence[Stage],
+    rng: np.random.Generator,
+    *,
+    particles: int = 16384,
+    repeats: int = 16,
+    relax: float = 10.0,
+    step: float | None = None,
+    kill: float | None = None,
+    dtype: type[np.floating] = np.float32,
+    workers: int = 1,
+) -> RareEvent:
+    """Compute a write error rate of any size by fixed-effort splitting of trajectories.
+
+    Valid for a layer that starts in equilibrium at z > 0 and is read at z = 0 after a rest. Where
+    a stage brings states below the kill level back over z = 0 without noise, none is given up
+    until it is over: with that in the last stage the method is a plain count, and rates far below
+    1/particles raise an error.
+
+    Parameters
+    ----------
+    rest : FreeLayer
+        The layer before and after the pulse.
+    stages : sequence of Stage
+        The pulse, one duration each.
+    rng : numpy.random.Generator
+        Source of random numbers; one seed gives one result for any number of workers.
+    particles : int, optional
+        Trajectories in each repeat, >= 100 [1].
+    repeats : int, optional
+        Independent repeats, >= 4 [1].
+    relax : float, optional
+        Rest before the read-out over t_D, >= 0; 0 reads the sign at the end of the pulse [1].
+    step : float, optional
+        Longest step over t_D, no longer than the default [1].
+    kill : float, optional
+        Level of z below which a trajectory counts as written, in (-1, 1); by default 6 k_B T
+        below the barrier of the layer at rest. Giving it asks for survivors, whatever comes
+        back from there [1].
+    dtype : type, optional
+        numpy.float32 or numpy.float64.
+    workers : int, optional
+        Number of threads, >= 1 [1].
+
+    Returns
+    -------
+    RareEvent
+        The rate with its interval, and how it was found.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside its range.
+    AccuracyError
+        If in one of the repeats no trajectory was left.
+
+    Warns
+    -----
+    AccuracyWarning
+        If the rate with a later kill level is outside the interval.
+
+    Notes
+    -----
+    The estimate of a repeat is prod_k mean(h_k(z_k)/h_k-1(z_k-1)) mean(failed/h_K(z_K)), drawn
+    anew systematically after each factor. Over the repeats it is close to log-normal; the
+    interval is wer exp(+-t sqrt(v/R + v^2/(2 (R - 1)))), v being the variance of the logarithm,
+    R the number of repeats and t Student's quantile. A repeat that dies out is an error, not a
+    zero; where few particles make that likely, what survives is biased upwards.
+
+    References
+    ----------
+    Cerou, Del Moral, Furon and Guyader, Stat. Comput. 22 (2012) 795,
+    doi:10.1007/s11222-011-9231-6; Del Moral, Feynman-Kac Formulae (2004),
+    doi:10.1007/978-1-4684-9393-6; interval: Zhou and Gao, Stat. Med. 16 (1997) 783,
+    doi:10.1002/(SICI)1097-0258(19970415)16:7<783::AID-SIM488>3.0.CO;2-2.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import uniaxial
+    >>> layer = uniaxial(60, 0.01)
+    >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(10.0))]
+    >>> found = solve(layer, pulse, np.random.default_rng(1), particles=500)
+    >>> found.method, bool(0.7 < found.wer / 8.60e-8 < 1.4)
+    ('importance', True)
+    """
+    n, repeats = whole("particles", particles, least=100), whole("repeats", repeats, least=4)
+    workers = whole("workers", workers, least=1)
+    in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
+    plan = [*stages, Stage(rest, NONE, NONE, np.array(float(relax)))]
+    step = _checked_step(plan, step)
+    levels = _levels(rest, kill)
+    method, legs = _planned(plan, step, levels, given=kill is not None)
+    if method != "survivors":
+        levels = levels._replace(kill=NEVER)
+    relaxing = _divided(plan[-1], step)
+
+    def one(own: np.random.Generator) -> tuple[float, float]:
+        m = boltzmann.draw(rest, n, own).astype(dtype)
+        return _repeat(m, legs, relaxing, levels, own)
+
+    with ThreadPoolExecutor(workers) as pool:
+        estimates, shifted = np.array(list(pool.map(one, rng.spawn(repeats)))).T
+    wer = float(estimates.mean())
+    low, high, error = _interval(estimates, n)
+    effective = wer * (1 - wer) / error**2 if error else float(n * repeats)
+    used, other = np.nan, np.nan
+    if method == "survivors":
+        used, other = levels.kill, float(shifted.mean())
+        if not low <= other <= high:
+            warnings.warn(_returning(wer, low, high, other, levels), stacklevel=2)
+    return RareEvent(wer, low, high, error, effective, used, other, method, repeats, n)
+
+
+def _returning(
+    wer: float, low: float, high: float, other: float, levels: _Levels
+) -> AccuracyWarning:
+    return AccuracyWarning(
+        f"write error rate {wer:.3g} ({low:.3g} to {high:.3g}) with trajectories given up below "
+        f"z = {levels.kill:.3g}, but {other:.3g} below {levels.later:.3g}: some come back from "
+        "between; take a kill level nearer to -1"
+    )
+
+
+def _planned(
+    plan: Sequence[Stage], step: float, levels: _Levels, *, given: bool
+) -> tuple[str, list[_Leg]]:
+    """Choose the method and divide the pulse for it."""
+    if not given and all(is_axial(stage) for stage in plan):
+        return "importance", _legs_by_importance(plan, step)
+    legs = _legs_of_survivors(plan, step, levels, given)
+    return ("survivors" if any(leg.kill > NEVER for leg in legs) else "count"), legs
+
+
+def _repeat(
+    m: Floats, legs: list[_Leg], relaxing: list[_Leg], levels: _Levels, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Estimate the rate once: from trajectories that were never marked, and from all."""
+    total, before = 1.0, np.ones(m.shape[1])
+    marked = np.zeros(m.shape[1], bool)
+    for k, leg in enumerate(legs):
+        where = ((m[2] + 1) * (BINS / 2)).astype(np.intp)
+        now = leg.importance.take(where, mode="clip")
+        weight = now / before
+        factor = float(weight.mean())
+        if factor == 0:
+            raise _extinct(legs, k, total / m.shape[1])
+        total *= factor
+        drawn = _resample(weight, rng)
+        m, before, marked = m[:, drawn], now[drawn], (marked | (m[2] < leg.kill))[drawn]
+        _advance(m, leg, rng)
+    failed, passed = _settle(m, relaxing, levels, rng)
+    lasting = failed & ~(marked | passed)
+    if not lasting.any():
+        raise _extinct(legs, len(legs), total / m.shape[1])
+    return total * float((lasting / before).mean()), total * float((failed / before).mean())
+
+
+def _interval(estimates: Array, particles: int) -> tuple[float, float, float]:
+    """Lower and upper end of the 95 % interval of the mean, and its standard error."""
+    n, mean = len(estimates), float(estimates.mean())
+    error = float(estimates.std(ddof=1) / np.sqrt(n))
+    if error == 0:  # all alike: of a plain count, that of none or all
+        low, high = stats.binomial_interval(min(mean, 1.0) * n * particles, n * particles)
+        return float(low), float(high), 0.0
+    variance = np.log(estimates).var(ddof=1)
+    t = scipy_stats.t.ppf(0.5 + stats.LEVEL / 2, n - 1)
+    width = np.exp(t * np.sqrt(variance / n + variance**2 / (2 * (n - 1))))
+    return mean / float(width), min(mean * float(width), 1.0), error
+
+
+def _extinct(legs: list[_Leg], k: int, reached: float) -> AccuracyError:
+    lengths = [leg.steps * leg.step for leg in legs]
+    return AccuracyError(
+        f"no trajectory failed: the last were written after {sum(lengths[:k]):.3g} of "
+        f"{sum(lengths):.3g} t_D, at a rate of about {reached:.1g}",
+        expected="one at least in every repeat", remedy="take more particles",
+    )  # fmt: skip
+
+
+def _resample(weight: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw as many as there are, each its share of times on average, by one random number."""
+    n = len(weight)
+    share = np.cumsum(weight)
+    ends = np.floor(share / share[-1] * n + rng.random()).astype(np.intp)
+    return np.repeat(np.arange(n), np.diff(np.minimum(ends, n), prepend=0))
+
+
+def _settle(
+    m: Floats, legs: list[_Leg], levels: _Levels, rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Let the layer rest, each trajectory until it is decided: failed, and passed the level."""
+    failed, passed = np.zeros((2, m.shape[1]), bool)
+    unsettled = np.arange(m.shape[1])
+    for leg in legs:
+        high, low = m[2] > levels.failed, m[2] < levels.written
+        failed[unsettled[high]] = True
+        passed[unsettled[m[2] < levels.kill]] = True
+        still = ~(high | low)
+        m, unsettled = m[:, still], unsettled[still]
+        _advance(m, leg, rng)
+    failed[unsettled] = m[2] > 0
+    return failed, passed
+
+
+def _advance(m: Floats, leg: _Leg, rng: np.random.Generator) -> None:
+    """Carry trajectories through a leg, in blocks that stay in the cache."""
+    carry = splitting.advance if leg.stage.layer.surface is None else heun.advance
+    for first in range(0, m.shape[1], macrospin.BLOCK):
+        carry(m[:, first : first + macrospin.BLOCK], leg.stage, leg.steps, leg.step, rng)
+
+
+def _checked_step(plan: Sequence[Stage], step: float | None) -> float:
+    for k, stage in enumerate(plan):
+        if stage.tau.ndim:
+            raise ParameterError(
+                f"stage {k} has {stage.tau.size} durations", expected="one",
+                remedy="call once a duration",
+            )  # fmt: skip
+    largest = macrospin.largest_step(plan)
+    if step is None:
+        return largest
+    return float(in_range(
+        "step", step, "t_D", above=0, below=largest * (1 + 1e-9), scalar=True,
+        remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
+    ))  # fmt: skip
+
+
+def _divided(
+    stage: Stage, step: float, importance: Array | None = None, kill: float = NEVER
+) -> list[_Leg]:
+    """Divide a stage into equal legs."""
+    tau = float(stage.tau)
+    driven = np.linalg.norm(stage.torque) * np.abs(stage.layer.angular).sum()
+    driven += np.linalg.norm(stage.layer.h + stage.field)
+    legs = int(np.ceil(tau * (1 + float(driven)) / SPACING - 1e-9))
+    if not legs:
+        return []
+    steps = int(np.ceil(tau / legs / step - 1e-9))
+    even = np.ones(BINS) if importance is None else importance
+    return [_Leg(stage, steps, tau / legs / steps, even, kill)] * legs
+
+
+def _legs_of_survivors(
+    plan: Sequence[Stage], step: float, levels: _Levels, given: bool
+) -> list[_Leg]:
+    """Give up what is below the later level, from the first stage on after which none returns."""
+    above = (np.arange(BINS) >= np.round((levels.later + 1) * BINS / 2)) * 1.0
+    legs: list[_Leg] = []
+    late = levels.later > NEVER
+    for stage in reversed(plan[:-1]):
+        late = late and (given or not _returns(stage, step, levels.kill))
+        own = _divided(stage, step, above, levels.kill) if late else _divided(stage, step)
+        legs = own + legs
+    return legs
+
+
+def _returns(stage: Stage, step: float, kill: float) -> bool:
+    """Whether states below the level come back over z = 0 without noise, within the stage."""
+    z = np.linspace(-1, kill, PROBES + 1)[1:]
+    m = vectors(z, 2 * np.pi * np.arange(PROBES) / PROBES).reshape(3, -1)
+    still = replace(stage, layer=replace(stage.layer, delta=1e30))
+    few = max(1, int(0.5 * stage.layer.alpha / step))  # half a radian of precession
+    leg = _Leg(still, few, step, NONE, NEVER)
+    for _ in range(int(np.ceil(float(stage.tau) / (few * step)))):
+        _advance(m, leg, np.random.default_rng(0))  # draws kicks of no length
+        if (m[2] > 0).any():
+            return True
+    return False
+
+
+def _levels(rest: FreeLayer, kill: float | None) -> _Levels:
+    """Find the levels from the energy at rest; a shallow well takes a smaller drop."""
+    written, failed = decided(rest, LATER, -1), decided(rest, LATER, 1)
+    later, late = NEVER, NEVER
+    for share in SHALLOWER:
+        if decided(rest, share * LATER) < 1:
+            later, late = -decided(rest, share * LATER), -decided(rest, share * LATE)
+            break
+    if kill is not None:
+        late = float(in_range("kill", kill, "1", above=-1, below=1, scalar=True))
+        later = min(later, (late - 1) / 2)
+    return _Levels(
+        late, later, -written if written < 1 else NEVER, failed if failed < 1 else -NEVER
+    )
+
+
+def _legs_by_importance(plan: Sequence[Stage], step: float) -> list[_Leg]:
+    """Carry the probability to fail backwards through rest and pulse, on cells in theta."""
+    z = -np.cos(np.pi * (np.arange(CELLS) + 0.5) / CELLS)
+    bins = (np.arange(BINS) + 0.5) * 2 / BINS - 1
+    h = (z > 0) * 1.0
+    legs: list[_Leg] = []
+    for stage in reversed(plan):
+        own = _divided(stage, step)
+        back = _backward(z, stage, own[0].steps * own[0].step) if own else np.eye(CELLS)
+        for leg in own:
+            h = back @ h
+            h /= h.max()
+            if stage is not plan[-1]:
+                log_h = np.log(np.maximum(h, FLOOR))
+                legs.insert(0, leg._replace(importance=np.exp(np.interp(bins, z, log_h))))
+    return legs
+
+
+def _backward(z: Array, stage: Stage, tau: float) -> Array:
+    """exp(L^T tau) with Scharfetter-Gummel rates L between cells: no element is negative."""
+    layer = stage.layer
+    drift = np.zeros((1, max(len(layer.anisotropy[2]), len(layer.angular))))
+    drift[0, : len(layer.anisotropy[2])] -= layer.anisotropy[2]
+    drift[0, : len(layer.angular)] -= stage.torque[2] * layer.angular
+    drift[0, 0] -= layer.h[2] + stage.field[2]
+    edges = -np.cos(np.pi * np.arange(CELLS + 1) / CELLS)
+    step = np.diff(landscape.potential(drift, np.array([layer.delta]), z)[0])
+    rate = (1 - edges[1:-1] ** 2) / (2 * layer.delta) / np.diff(z)
+    up = rate / special.exprel(step) / np.diff(edges)[:-1]
+    down = rate / special.exprel(-step) / np.diff(edges)[1:]
+    loss = np.r_[up, 0] + np.r_[0, down]
+    # Shifted, so that sums and products are of positive numbers alone.
+    shift = loss.max()
+    gain = np.diag(up, 1) + np.diag(down, -1) + np.diag(shift - loss)
+    parts = int(np.ceil(shift * tau / MOST)) or 1
+    part = galerkin.exponential(gain[None] * tau / parts)[0] * np.exp(-shift * tau / parts)
+    with galerkin.one_thread():
+        return np.asarray(np.linalg.matrix_power(part, parts))
