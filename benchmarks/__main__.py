@@ -6,7 +6,7 @@ import sys
 
 from devicephys.validation import figure_line
 
-NAMES = ("fokker_planck", "bnn", "fitting", "rram")
+NAMES = ("fokker_planck", "macrospin", "bnn", "fitting", "rram")
 
 
 def main() -> int:

@@ -6,7 +6,15 @@ from scipy import stats
 from scipy.special import dawsn
 
 from devicephys.errors import ParameterError
-from devicephys.mram import boltzmann, fokker_planck, heun, macrospin, splitting, switching_time
+from devicephys.mram import (
+    boltzmann,
+    fokker_planck,
+    heun,
+    integrator,
+    macrospin,
+    splitting,
+    switching_time,
+)
 from devicephys.mram.free_layer import (
     NONE,
     Factors,
@@ -53,7 +61,7 @@ def test_dynamics_keeps_the_boltzmann_law_of_a_tilted_elliptic_layer():
     layer = uniaxial(15, 0.1, h=[0.2, 0.0, 0.1], in_plane=0.3)
     m = boltzmann.draw(layer, 20_000, rng)
     before = energy(layer, m)
-    step = macrospin.largest_step([Stage(layer, NONE, NONE, np.array(1.0))])
+    step = integrator.largest_step([Stage(layer, NONE, NONE, np.array(1.0))])
     splitting.advance(m, Stage(layer, NONE, NONE, np.array(1.0)), int(2 / step), step, rng)
     assert stats.ks_2samp(before, energy(layer, m)).pvalue > 1e-4
     again = boltzmann.draw(layer, 20_000, rng)
@@ -126,7 +134,7 @@ def test_rate_is_that_of_the_fokker_planck_equation(tau, seed):
 
 def test_one_seed_gives_one_result_for_any_number_of_workers():
     one, two = (
-        macrospin.write_error(LAYER, pulse(LAYER, 1.0), 9000, np.random.default_rng(8),
+        macrospin.write_error(LAYER, pulse(LAYER, 1.0), 20_000, np.random.default_rng(8),
                               workers=workers, relax=1.0)
         for workers in (1, 2)
     )  # fmt: skip
@@ -245,11 +253,11 @@ def test_stored_paths_are_on_the_grid_and_the_sphere():
     tau = np.array([0.0, 0.3, 1.0, 2.5])
     stages = [*pulse(LAYER, 1.0), *pulse(LAYER, 1.5, NONE)]
     paths = [
-        macrospin.trajectories(LAYER, stages, tau, 9000, np.random.default_rng(18), workers=w)
+        macrospin.trajectories(LAYER, stages, tau, 20_000, np.random.default_rng(18), workers=w)
         for w in (1, 2)
     ]
     np.testing.assert_array_equal(paths[0].m, paths[1].m)
-    assert paths[0].m.shape == (3, 4, 9000)
+    assert paths[0].m.shape == (3, 4, 20_000)
     np.testing.assert_allclose((paths[0].m ** 2).sum(axis=0), 1, atol=1e-12)
     assert stats.kstest(paths[0].m[2, 0], lambda z: law_of_z(z, 60.0)).pvalue > 1e-4
 

@@ -232,15 +232,61 @@ def solve(
     in_range("atol", atol, "1", above=0, inclusive=True, scalar=True)
     _check(rest, stages)
     with one_thread():
-        last, error = _rates(rest, stages, readout, EXPANSIONS[0]), np.array(np.inf)
+        last, error = rates(rest, stages, readout, EXPANSIONS[0]), np.array(np.inf)
         for expansion in EXPANSIONS[1:]:
-            now = _rates(rest, stages, readout, expansion)
+            now = rates(rest, stages, readout, expansion)
             error, last = np.abs(now - last), now
             if (error <= rtol * now + atol).all():
                 break
     shape = stages[-1].tau.shape
     # A probability; what lies outside is round-off, and smaller than the estimate.
     return Solution(np.clip(last, 0.0, 1.0).reshape(shape), error.reshape(shape))
+
+
+def rates(
+    rest: FreeLayer, stages: Sequence[Stage], readout: Readout, expansion: Expansion
+) -> Array:
+    """Compute write error rates in one expansion, without an error estimate.
+
+    Parameters
+    ----------
+    rest, stages, readout
+        As for `wer` [1].
+    expansion : Expansion
+        The expansion.
+
+    Returns
+    -------
+    ndarray
+        Rates, shape (widths,) [1].
+
+    References
+    ----------
+    As of `wer`, doi:10.1103/PhysRev.130.1677.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import uniaxial
+    >>> layer = uniaxial(60, 0.05)
+    >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(4.0))]
+    >>> rates(layer, pulse, "sign", EXPANSIONS[0]).round(6).tolist()
+    [0.015269]
+    """
+    basis = _basis(expansion, float(np.clip(decided(rest, expansion.drop), *BOUNDARIES)))
+    density = _initial(rest, basis)
+    used = _reached([*stages, _at_rest(rest)], basis, density)
+    basis = replace(
+        basis, around=basis.around[used], slopes=basis.slopes[used],
+        harmonic=tuple(np.array(basis.harmonic)[used].tolist()),
+    )  # fmt: skip
+    density = density[used].ravel()
+    functional = _below(basis)
+    if readout == "relaxed":
+        functional = _committor(rest, basis, functional, density)
+    for stage in stages[:-1]:
+        density = _propagate(stage, basis, density, stage.tau[None], expansion.pole)[-1]
+    widths = np.atleast_1d(stages[-1].tau)
+    return _propagate(stages[-1], basis, density, widths, expansion.pole) @ functional
 
 
 def _check(rest: FreeLayer, stages: Sequence[Stage]) -> None:
@@ -260,27 +306,6 @@ def _check(rest: FreeLayer, stages: Sequence[Stage]) -> None:
             expected=f"{SHALLOW:g} k_B T or more",
             remedy="take macrospin.write_error, or a polar axis along the stable direction",
         )  # fmt: skip
-
-
-def _rates(
-    rest: FreeLayer, stages: Sequence[Stage], readout: Readout, expansion: Expansion
-) -> Array:
-    """Rates in one expansion, shape (widths,)."""
-    basis = _basis(expansion, float(np.clip(decided(rest, expansion.drop), *BOUNDARIES)))
-    density = _initial(rest, basis)
-    used = _reached([*stages, _at_rest(rest)], basis, density)
-    basis = replace(
-        basis, around=basis.around[used], slopes=basis.slopes[used],
-        harmonic=tuple(np.array(basis.harmonic)[used].tolist()),
-    )  # fmt: skip
-    density = density[used].ravel()
-    functional = _below(basis)
-    if readout == "relaxed":
-        functional = _committor(rest, basis, functional, density)
-    for stage in stages[:-1]:
-        density = _propagate(stage, basis, density, stage.tau[None], expansion.pole)[-1]
-    widths = np.atleast_1d(stages[-1].tau)
-    return _propagate(stages[-1], basis, density, widths, expansion.pole) @ functional
 
 
 def _basis(expansion: Expansion, b: float) -> Basis:

@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from devicephys import stats
 from devicephys.checks import ZERO, Array, in_range, known, whole
 from devicephys.errors import ParameterError
-from devicephys.mram import heun, splitting
-from devicephys.mram.boltzmann import draw as boltzmann
+from devicephys.mram import boltzmann
 from devicephys.mram.free_layer import (
     NONE,
     SAME,
@@ -27,17 +26,11 @@ from devicephys.mram.free_layer import (
     decided,
     effective_field,
     fields,
-    is_axial,
-    vectors,
 )
+from devicephys.mram.integrator import carry, checked_step
 from devicephys.mram.kick import NOISES, Noise
 
-BLOCK = 8192  # trajectories that share a stream of random numbers, and stay in the cache
-DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square
-TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/alpha
-TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter
-KICKED = 0.02  # of a step: s/Delta, the thermal angle squared
-HEUN = 0.025  # of a step of `heun`: angle of precession
+BLOCK = 16384  # trajectories that share a stream of random numbers, and stay in the cache
 ROUND_OFF = 1e-9  # of a field over H_k
 UNIT = 1e-6  # of the length of a start vector
 DROP = 14.0  # k_B T below the barrier: there a layer at rest has decided
@@ -80,51 +73,6 @@ class Paths:
 
     tau: Array
     m: Array
-
-
-def largest_step(stages: Sequence[Stage]) -> float:
-    """Compute the largest step that keeps the bias of the rate small.
-
-    Parameters
-    ----------
-    stages : sequence of Stage
-        The pulse.
-
-    Returns
-    -------
-    float
-        Step over t_D: for fields along the axis, limited by damping, torque and temperature
-        alone; across it, by precession, too; for energies that do not separate, by Heun's
-        method [1].
-
-    References
-    ----------
-    This project's measurement, docs/theory/macrospin.md.
-
-    Examples
-    --------
-    >>> from devicephys.mram.free_layer import uniaxial
-    >>> largest_step([Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), NONE, np.array(4.0))])
-    0.01
-    """
-    steps = []
-    for stage in stages:
-        layer = stage.layer
-        constant = np.linalg.norm(layer.h + stage.field)
-        torque = np.linalg.norm(stage.torque) * np.abs(layer.angular).sum()
-        if layer.surface is not None:
-            sphere = vectors(np.linspace(-1, 1, 31), np.linspace(0, 2 * np.pi, 31))
-            strongest = float(np.linalg.norm(fields(stage, sphere)[1], axis=0).max())
-            steps += [HEUN * layer.alpha / strongest, KICKED * layer.delta]
-            continue
-        stiff = np.abs(layer.anisotropy).sum(axis=1).max()
-        steps += [DAMPED / (stiff + constant + torque), KICKED * layer.delta]
-        if not is_axial(stage):
-            across = np.linalg.norm((layer.h + stage.field)[:2])
-            across += layer.alpha**2 * np.linalg.norm(stage.torque[:2])
-            across += np.abs(layer.anisotropy[:2]).sum()
-            steps.append(layer.alpha * min(TURN / max(stiff, ZERO), TURNED / max(across, ZERO)))
-    return float(min(steps))
 
 
 def waveform(layer: FreeLayer, tau: ArrayLike, torque: ArrayLike, field: ArrayLike) -> list[Stage]:
@@ -215,7 +163,7 @@ def write_error(
     noise : {"discrete", "gaussian"}, optional
         Law of the thermal field of one step.
     step : float, optional
-        Longest step over t_D; by default `largest_step`, which it may not exceed [1].
+        Longest step over t_D; by default `integrator.largest_step`, which it may not exceed [1].
     relax : float, optional
         Rest before the read-out over t_D, >= 0 [1].
     dtype : type, optional
@@ -257,7 +205,7 @@ def write_error(
         failures = 0
         for stage, (down, up) in zip(plan, levels, strict=True):
             for length in _parts(float(stage.tau), LOOK):
-                setup.carry(m, stage, length, own, mine)
+                setup.move(m, stage, length, own, mine)
                 failures += int((m[2] > up).sum())
                 left = (m[2] >= -down) & (m[2] <= up)
                 if not left.all():
@@ -327,7 +275,7 @@ def switching_times(
         for stage in plan:
             for length in _parts(float(stage.tau), every):
                 before = m[2].astype(np.float64)
-                setup.carry(m, stage, length, own, mine)
+                setup.move(m, stage, length, own, mine)
                 z = m[2].astype(np.float64)
                 level = MONITORED * np.sqrt(length / (stage.layer.delta * mine.delta))
                 passed = z < level
@@ -406,7 +354,7 @@ def trajectories(
             while now < time:
                 stage = plan[min(int(np.searchsorted(ends, now, side="right")), len(plan) - 1)]
                 until = min(time, *(end for end in ends if end > now))
-                setup.carry(m, stage, until - now, own, mine)
+                setup.move(m, stage, until - now, own, mine)
                 now = until
             stored[:, k] = m
         return stored
@@ -419,7 +367,7 @@ class _Setup:
     """What the blocks of an ensemble share."""
 
     start: Callable[[slice, np.random.Generator], tuple[Floats, Factors]]
-    carry: Callable[[Floats, Stage, float, np.random.Generator, Factors], None]
+    move: Callable[[Floats, Stage, float, np.random.Generator, Factors], None]
 
 
 def _setup(
@@ -431,41 +379,26 @@ def _setup(
     known("noise", noise, NOISES)
     if not plan:
         raise ParameterError("a pulse of no stage", expected="one or more")
-    for k, stage in enumerate(plan):
-        if stage.tau.ndim:
-            raise ParameterError(
-                f"stage {k} has {stage.tau.size} durations", expected="one",
-                remedy="call once a duration",
-            )  # fmt: skip
     for name, value in vars(factors).items():
         if value.ndim and len(value) != count:
             raise ParameterError(
                 f"Factors.{name} of {len(value)} layers", expected=f"one, or {count}"
             )
-    largest = largest_step(plan)
-    longest = largest if step is None else step
-    in_range(
-        "step", longest, "t_D", above=0, below=largest * (1 + 1e-9), scalar=True,
-        remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
-    )  # fmt: skip
+    longest = checked_step(plan, step)
     given = None if start is None else _unit(start, count)
 
     def begin(which: slice, rng: np.random.Generator) -> tuple[Floats, Factors]:
         mine = _chosen(factors, which)
         size = which.stop - which.start
-        m = boltzmann(rest, size, rng, mine) if given is None else given[:, which]
+        m = boltzmann.draw(rest, size, rng, mine) if given is None else given[:, which]
         return m.astype(dtype), mine
 
-    def carry(m: Floats, stage: Stage, tau: float, rng: np.random.Generator, mine: Factors) -> None:
+    def move(m: Floats, stage: Stage, tau: float, rng: np.random.Generator, mine: Factors) -> None:
         steps = int(np.ceil(tau / longest - 1e-9))
-        if not steps or not m.shape[1]:
-            return
-        if stage.layer.surface is None:
-            splitting.advance(m, stage, steps, tau / steps, rng, mine, noise)
-        else:
-            heun.advance(m, stage, steps, tau / steps, rng, mine)
+        if steps and m.shape[1]:
+            carry(m, stage, steps, tau / steps, rng, mine, noise)
 
-    return _Setup(begin, carry)
+    return _Setup(begin, move)
 
 
 def _unit(start: ArrayLike, count: int) -> Array:

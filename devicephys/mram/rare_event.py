@@ -26,9 +26,10 @@ from scipy import stats as scipy_stats
 
 from devicephys import stats
 from devicephys.checks import Array, in_range, whole
-from devicephys.errors import AccuracyError, AccuracyWarning, ParameterError
-from devicephys.mram import boltzmann, galerkin, heun, landscape, macrospin, splitting
+from devicephys.errors import AccuracyError, AccuracyWarning
+from devicephys.mram import boltzmann, galerkin, integrator, landscape
 from devicephys.mram.free_layer import NONE, Floats, FreeLayer, Stage, decided, is_axial, vectors
+from devicephys.mram.macrospin import BLOCK
 
 SPACING = 0.9  # t_D (1 + |i| + |h|) between two times of weighing: about half survive it
 LATE = 6.0  # k_B T below the barrier: the kill level
@@ -187,7 +188,7 @@ def solve(
     workers = whole("workers", workers, least=1)
     in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
     plan = [*stages, Stage(rest, NONE, NONE, np.array(float(relax)))]
-    step = _checked_step(plan, step)
+    step = integrator.checked_step(plan, step)
     levels = _levels(rest, kill)
     method, legs = _planned(plan, step, levels, given=kill is not None)
     if method != "survivors":
@@ -304,25 +305,9 @@ def _settle(
 
 def _advance(m: Floats, leg: _Leg, rng: np.random.Generator) -> None:
     """Carry trajectories through a leg, in blocks that stay in the cache."""
-    carry = splitting.advance if leg.stage.layer.surface is None else heun.advance
-    for first in range(0, m.shape[1], macrospin.BLOCK):
-        carry(m[:, first : first + macrospin.BLOCK], leg.stage, leg.steps, leg.step, rng)
-
-
-def _checked_step(plan: Sequence[Stage], step: float | None) -> float:
-    for k, stage in enumerate(plan):
-        if stage.tau.ndim:
-            raise ParameterError(
-                f"stage {k} has {stage.tau.size} durations", expected="one",
-                remedy="call once a duration",
-            )  # fmt: skip
-    largest = macrospin.largest_step(plan)
-    if step is None:
-        return largest
-    return float(in_range(
-        "step", step, "t_D", above=0, below=largest * (1 + 1e-9), scalar=True,
-        remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
-    ))  # fmt: skip
+    for first in range(0, m.shape[1], BLOCK):
+        part = m[:, first : first + BLOCK]
+        integrator.carry(part, leg.stage, leg.steps, leg.step, rng)
 
 
 def _divided(

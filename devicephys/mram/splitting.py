@@ -32,7 +32,7 @@ def advance(
 ) -> None:  # fmt: skip
     """Carry unit vectors through some steps of a stage, in place.
 
-    Valid for steps that `macrospin.largest_step` allows, and for anisotropies that separate.
+    Valid for steps that `integrator.largest_step` allows, and for anisotropies that separate.
     With numba (extra ``fast``) and discrete noise it is compiled; the law is that of
     `advance_numpy`, the random numbers are not.
 

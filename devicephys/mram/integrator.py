@@ -1,0 +1,141 @@
+"""Which integrator a stage takes, and how long its steps may be.
+
+The splitting takes everything but energies that do not separate; those are left to Heun's method.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from devicephys.checks import ZERO, in_range
+from devicephys.errors import ParameterError
+from devicephys.mram import heun, splitting
+from devicephys.mram.free_layer import SAME, Factors, Floats, Stage, fields, is_axial, vectors
+from devicephys.mram.kick import Noise
+
+DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square
+TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/alpha
+TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter
+KICKED = 0.02  # of a step: s/Delta, the thermal angle squared
+HEUN = 0.025  # of a step of `heun`: angle of precession
+
+
+def largest_step(stages: Sequence[Stage]) -> float:
+    """Compute the largest step that keeps the bias of the rate small.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        The pulse.
+
+    Returns
+    -------
+    float
+        Step over t_D: for fields along the axis, limited by damping, torque and temperature
+        alone; across it, by precession, too; for energies that do not separate, by Heun's
+        method [1].
+
+    References
+    ----------
+    This project's measurement, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> largest_step([Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), NONE, np.array(4.0))])
+    0.01
+    """
+    steps = []
+    for stage in stages:
+        layer = stage.layer
+        constant = np.linalg.norm(layer.h + stage.field)
+        torque = np.linalg.norm(stage.torque) * np.abs(layer.angular).sum()
+        if layer.surface is not None:
+            sphere = vectors(np.linspace(-1, 1, 31), np.linspace(0, 2 * np.pi, 31))
+            strongest = float(np.linalg.norm(fields(stage, sphere)[1], axis=0).max())
+            steps += [HEUN * layer.alpha / strongest, KICKED * layer.delta]
+            continue
+        stiff = np.abs(layer.anisotropy).sum(axis=1).max()
+        steps += [DAMPED / (stiff + constant + torque), KICKED * layer.delta]
+        if not is_axial(stage):
+            across = np.linalg.norm((layer.h + stage.field)[:2])
+            across += layer.alpha**2 * np.linalg.norm(stage.torque[:2])
+            across += np.abs(layer.anisotropy[:2]).sum()
+            steps.append(layer.alpha * min(TURN / max(stiff, ZERO), TURNED / max(across, ZERO)))
+    return float(min(steps))
+
+
+def checked_step(plan: Sequence[Stage], step: float | None) -> float:
+    """Check that each stage has one duration and the step is no longer than `largest_step`.
+
+    Parameters
+    ----------
+    plan : sequence of Stage
+        The pulse.
+    step : float or None
+        Step asked for over t_D; None for the largest [1].
+
+    Returns
+    -------
+    float
+        The step over t_D [1].
+
+    Raises
+    ------
+    ParameterError
+        If a stage has several durations, or the step is too long or not positive.
+
+    References
+    ----------
+    As of `largest_step`: this project's measurement.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> pulse = [Stage(uniaxial(60, 0.01), np.array([0, 0, -2.0]), NONE, np.array(4.0))]
+    >>> checked_step(pulse, None)
+    0.01
+    """
+    for k, stage in enumerate(plan):
+        if stage.tau.ndim:
+            raise ParameterError(
+                f"stage {k} has {stage.tau.size} durations", expected="one",
+                remedy="call once a duration",
+            )  # fmt: skip
+    largest = largest_step(plan)
+    return float(in_range(
+        "step", largest if step is None else step, "t_D", above=0, below=largest * (1 + 1e-9),
+        scalar=True,
+        remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
+    ))  # fmt: skip
+
+
+def carry(
+    m: Floats, stage: Stage, steps: int, step: float, rng: np.random.Generator,
+    factors: Factors = SAME, noise: Noise = "discrete",
+) -> None:  # fmt: skip
+    """Carry unit vectors through some steps of a stage, in place, by the method that fits it.
+
+    Parameters
+    ----------
+    m, stage, steps, step, rng, factors, noise
+        As for `splitting.advance`; an energy that does not separate is left to `heun.advance`,
+        whose noise is Gaussian [1].
+
+    References
+    ----------
+    As of `splitting.advance`, doi:10.1103/PhysRevE.89.061301.
+
+    Examples
+    --------
+    >>> from devicephys.mram.free_layer import NONE, uniaxial
+    >>> m = np.array([[0.6], [0.0], [0.8]])
+    >>> still = Stage(uniaxial(1e30, 0.01), NONE, NONE, np.array(1.0))
+    >>> carry(m, still, 100, 0.01, np.random.default_rng(1))
+    >>> round(float(m[2, 0]), 4)
+    0.964
+    """
+    if stage.layer.surface is None:
+        splitting.advance(m, stage, steps, step, rng, factors, noise)
+    else:
+        heun.advance(m, stage, steps, step, rng, factors)
