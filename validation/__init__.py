@@ -20,6 +20,7 @@ CLAIMS = (
     "mnist_accuracy",
     "round_trip",
     "solvers",
+    "solvers_off_axis",
     "thermal_rates",
 )
 
