@@ -5,16 +5,31 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 import devicephys
 from devicephys import data, fits, study, validation
+from devicephys.mram import fokker_planck_2d, macrospin
+from devicephys.mram.free_layer import NONE, Stage, uniaxial
 
 COMMAND = [sys.executable, "-m", "devicephys"]
+
+
+def check_trajectories() -> None:
+    """Count trajectories by the core packages alone, against the Fokker-Planck equation."""
+    layer = uniaxial(60, 0.05, h=[0.05, 0, 0])
+    pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(2.0))]
+    found = macrospin.write_error(layer, pulse, 20_000, np.random.default_rng(1))
+    exact = float(fokker_planck_2d.wer(layer, pulse))
+    if abs(found.wer - exact) > 4.5 * (exact * (1 - exact) / 20_000) ** 0.5:
+        sys.exit(f"smoke test: trajectories give {found.wer}, the equation {exact}")
 
 
 def main() -> None:
     """Run the shipped study from the installed files alone."""
     if (Path(devicephys.__file__).parent.parent / "pyproject.toml").exists():
         sys.exit("smoke test: this is the repository, not the installed wheel")
+    check_trajectories()
     for name in data.names():
         data.path(name)
     for name in fits.RECIPES:

@@ -279,6 +279,22 @@ def test_precession_frequency_is_that_of_resonance():
     assert omega == pytest.approx(np.sqrt(1 * (1 - 0.09)), rel=2e-3)
 
 
+@pytest.mark.parametrize("psi", [10.0, 45.0, 75.0])
+@pytest.mark.parametrize(("share", "switched"), [(0.98, False), (1.02, True)])
+def test_hysteresis_is_that_of_the_astroid(psi, share, switched):
+    """Without noise the layer leaves +z just beyond the field of Stoner and Wohlfarth."""
+    a = np.deg2rad(psi)
+    field = (np.cos(a) ** (2 / 3) + np.sin(a) ** (2 / 3)) ** -1.5
+    layer = uniaxial(1e20, 0.5)
+    ramp = np.linspace(0, share * field, 41)[1:]  # slowly, so that no precession helps
+    applied = np.stack([ramp * np.sin(a), 0 * ramp, -ramp * np.cos(a)])
+    tau = np.r_[0.0, np.arange(1, 40) * 1.0, 100.0]
+    stages = macrospin.waveform(layer, tau, 0 * applied, applied)
+    start = np.array([[0.0], [0.0], [1.0]])
+    paths = macrospin.trajectories(layer, stages, [100.0], 1, np.random.default_rng(1), start=start)
+    assert (paths.m[2, 0, 0] < 0) == switched
+
+
 def test_an_energy_that_does_not_separate_is_integrated_by_heun():
     """The same uniaxial layer, given as a surface, has the same rate."""
     surface = Surface(lambda m: -0.5 * m[2] ** 2, lambda m: np.stack([0 * m[0], 0 * m[0], m[2]]))
