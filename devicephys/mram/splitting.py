@@ -106,9 +106,9 @@ def advance_numpy(
     turning, pulling = _series(stage, factors, m.dtype)
     table = kicks(step / stage.layer.delta, m.dtype, noise)
     weaker = (1 / np.sqrt(factors.delta)).astype(m.dtype)
-    turn = step / stage.layer.alpha
-    if not is_axial(stage):
-        turn /= 2  # about several axes: half before the kick, half after it in reverse order
+    # About several axes: half before the kick, half after it in reverse order.
+    axial = is_axial(stage)
+    turn = step / stage.layer.alpha * (1.0 if axial else 0.5)
     pool = np.empty((9, m.shape[1] + PAD), m.dtype)[:, : m.shape[1]]
     pool[:3] = m
     rows, work = list(pool[:3]), list(pool[3:])
@@ -116,7 +116,7 @@ def advance_numpy(
     for k in range(steps):
         if k % BATCH == 0:
             draws = _draws(rng, table, min(BATCH, steps - k), m.shape[1])
-        if not is_axial(stage):
+        if not axial:
             _normalise(rows, work)
             for axis in reversed(turning):
                 _rotate(rows, axis, turning[axis], turn, work)
@@ -137,11 +137,8 @@ def _series(
     A torque that depends on the angle is along z, so that no other component enters. Shapes
     (k, 1), or (k, n) where the layers differ; axes without a field are left out.
     """
-    layer, own_length, length = (
-        stage.layer,
-        stage.layer.anisotropy.shape[1],
-        len(stage.layer.angular),
-    )
+    layer = stage.layer
+    own_length, length = layer.anisotropy.shape[1], len(layer.angular)
     precession: dict[int, Floats] = {}
     damping: dict[int, Floats] = {}
     for axis in range(3):
@@ -258,28 +255,3 @@ def _kick(m: Rows, table: Floats, draws: NDArray[np.intp], weaker: Floats, work:
     x += u
     y += v
     z += a
-
-
-def norm_error(m: Floats) -> float:
-    """Give the largest deviation of |m| from one.
-
-    Parameters
-    ----------
-    m : ndarray
-        Vectors, shape (3, n) [1].
-
-    Returns
-    -------
-    float
-        max | |m| - 1 | [1].
-
-    References
-    ----------
-    This project's design, docs/theory/macrospin.md.
-
-    Examples
-    --------
-    >>> norm_error(np.array([[0.6], [0.0], [0.8]]))
-    0.0
-    """
-    return float(np.abs(np.sqrt((m * m).sum(axis=0)) - 1).max())
