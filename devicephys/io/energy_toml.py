@@ -4,13 +4,11 @@
 every parameter.
 """
 
-import tomllib
 from pathlib import Path
 
-from devicephys.checks import known
 from devicephys.errors import ParameterError
 from devicephys.free_energy import FreeEnergy, from_text
-from devicephys.io.files import decode, read_bytes
+from devicephys.io.files import parse_toml, read_bytes
 
 KEYS = ("density", "values")
 EXAMPLE = 'density = "uniaxial + shape" and a table [values]'
@@ -47,14 +45,7 @@ def read(path: str | Path) -> FreeEnergy:
     k_u*(1 - m_z**2)
     """
     where = str(path)
-    try:
-        raw = tomllib.loads(decode(read_bytes(path), where))
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
-        raise ParameterError(
-            f"not TOML ({err})", where=where, remedy="see docs/theory/free_energy"
-        ) from err
-    for key in raw:
-        known("free-energy key", key, KEYS, where=where)
+    raw = parse_toml(read_bytes(path), where, "free-energy", KEYS, "docs/theory/free_energy")
     density, values = raw.get("density"), raw.get("values")
     if not isinstance(density, str) or not isinstance(values, dict):
         missing = "density" if not isinstance(density, str) else "values"

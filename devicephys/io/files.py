@@ -4,9 +4,13 @@ import hashlib
 import os
 import re
 import tempfile
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from devicephys.errors import DataError, OutputExistsError
+from devicephys.checks import known
+from devicephys.errors import DataError, OutputExistsError, ParameterError
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -87,6 +91,50 @@ save the file as UTF-8
             expected="UTF-8 text",
             remedy="save the file as UTF-8",
         ) from err
+
+
+def parse_toml(
+    content: bytes, where: str, kind: str, keys: Iterable[str], manual: str
+) -> dict[str, Any]:
+    """Parse a TOML file, whose top keys are known.
+
+    Parameters
+    ----------
+    content : bytes
+        The bytes of the file.
+    where : str
+        The file, for messages.
+    kind : str
+        What the file describes, for messages.
+    keys : iterable of str
+        Keys that it may hold.
+    manual : str
+        Page that describes it.
+
+    Returns
+    -------
+    dict
+        Its content.
+
+    Raises
+    ------
+    ParameterError
+        If it is no TOML or holds another key.
+    DataError
+        If it is not UTF-8.
+
+    Examples
+    --------
+    >>> parse_toml(b"a = 1", "a.toml", "junction", ["a"], "docs/a")
+    {'a': 1}
+    """
+    try:
+        raw = tomllib.loads(decode(content, where))
+    except (tomllib.TOMLDecodeError, RecursionError) as err:
+        raise ParameterError(f"not TOML ({err})", where=where, remedy=f"see {manual}") from err
+    for key in raw:
+        known(f"{kind} key", key, keys, where=where)
+    return raw
 
 
 def parse_number(text: str) -> float:

@@ -8,7 +8,6 @@ file ``voltage_V,current_A`` beside the TOML file. All numbers in SI units.
 """
 
 import inspect
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, replace
@@ -17,7 +16,7 @@ from typing import Any
 
 from devicephys.checks import known
 from devicephys.errors import DataError, ParameterError
-from devicephys.io.files import decode, parse_number, read_bytes, sha256
+from devicephys.io.files import decode, parse_number, parse_toml, read_bytes, sha256
 from devicephys.mram import literature
 from devicephys.mram.circuit import Access
 from devicephys.mram.junction import mtj_from_stack
@@ -84,14 +83,7 @@ def read(path: str | Path) -> JunctionFile:
     """
     where = str(path)
     content = read_bytes(path)
-    try:
-        raw = tomllib.loads(decode(content, where))
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
-        raise ParameterError(
-            f"not TOML ({err})", where=where, remedy="see docs/guide/mram"
-        ) from err
-    for key in raw:
-        known("junction key", key, KEYS, where=where)
+    raw = parse_toml(content, where, "junction", KEYS, "docs/guide/mram")
     mtj, stack = _junction(raw, where)
     spread = _spread(_table(raw, "spread", where), stack, where) if "spread" in raw else None
     access = _access(_table(raw, "access", where), where) if "access" in raw else Access()
