@@ -2,7 +2,7 @@
 
 sympy's own `sympify` and `parse_expr` evaluate text as Python. Here the text becomes Python's
 syntax tree, each node of which is translated if the list below knows it, and refused otherwise:
-numbers, names that the caller lists, + - * / **, and calls of `FUNCTIONS` with one argument.
+numbers, names that the caller lists, ``+ - * / **``, and calls of `FUNCTIONS` with one argument.
 Length, depth, exponents and degree are bounded, so that no text takes long.
 """
 

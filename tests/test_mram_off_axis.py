@@ -118,7 +118,7 @@ def test_bad_input_is_refused(more, message):
         rate(square("current", 60e-6, 3e-9), **more)
     with pytest.raises(ParameterError, match=r"OffAxis\.h_x"):
         OffAxis(0.01, h_x=1.5)
-    with pytest.raises(ParameterError, match="along z"):
+    with pytest.raises(ParameterError, match="depends on the angle"):
         rate(
             square("voltage", 0.4, 3e-9), OffAxis(0.05, torque_y=1.0)
         )  # the load line makes the torque depend on the angle

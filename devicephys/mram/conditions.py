@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range, together
+from devicephys.errors import ParameterError
 from devicephys.mram import free_layer, galerkin, landscape
 from devicephys.mram.circuit import Access, bias
 from devicephys.mram.fokker_planck import Stage
@@ -306,6 +307,11 @@ def layers(
             anisotropy = np.zeros((3, max(2, len(along))))
             anisotropy[1, 1], anisotropy[2, : len(along)] = -off_axis.h_in_plane, along
             pull = np.r_[orbit * bool(start[0] or end[0]), -1.0]
+            if len(angular) > 1 and pull[:2].any():
+                raise ParameterError(
+                    "torque_x or torque_y beside a spin torque that depends on the angle",
+                    expected="a current drive without VCMA and heating, and lam = 1",
+                )
             if len(angular) == 1:
                 pull[2], angular = -angular[0], free_layer.EVEN
             layer = FreeLayer(

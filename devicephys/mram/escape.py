@@ -155,10 +155,10 @@ def kramers_rate(layer: FreeLayer, start: ArrayLike = (0.0, 0.0, 1.0)) -> Escape
 
     Notes
     -----
-    k = (lambda_+/2 pi) sqrt(c1 c2/|c1' c2'|) e^{-E} over a saddle, primed curvatures and growth
-    rate lambda_+ being its own and E the barrier over k_B T; k = c sin(theta) sqrt(delta |c'|/pi)
-    e^{-E} over a ridge at theta from its axis. Depopulation: A(d) A(d')/A(d + d') with the losses
-    d and d' of the wells on either side and
+    k = (lambda_+/2 pi) sqrt(c1 c2/abs(c1' c2')) e^{-E} over a saddle, primed curvatures and growth
+    rate lambda_+ being its own and E the barrier over k_B T;
+    k = c sin(theta) sqrt(delta abs(c')/pi) e^{-E} over a ridge at theta from its axis.
+    Depopulation: A(d) A(d')/A(d + d') with the losses d and d' of the wells on either side and
     ln A(d) = (1/pi) int_0^inf ln(1 - e^{-d (x^2 + 1/4)}) dx/(x^2 + 1/4).
 
     References

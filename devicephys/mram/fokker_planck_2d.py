@@ -17,8 +17,9 @@ In time the equation is integrated by rational Krylov steps with one pole, hence
 a stage: precession, 1/alpha times faster than the rest, costs no short steps. The read-out after
 the pulse is the slowest left eigenfunction of the layer at rest.
 
-Every rate is computed with two expansions that differ in their orders, boundary and pole; the
-difference is the error estimate, and rates that it swamps are refused.
+Every rate is computed with expansions that differ in their orders, boundary and pole, until two
+agree; their difference is the error estimate, or more where the differences shrink slowly. Rates
+that it swamps are refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,6 +57,8 @@ BOUNDARIES = (0.3, 0.97)  # least and largest
 CHECKED, KRYLOV_ERROR = 5, 1e-7
 STEP = 6.0  # of a step times the largest field or torque
 SLOW, ITERATIONS = 1e4, 3  # pole of the read-out [t_D]: each iteration leaves 1/SLOW of the rest
+MARGIN = 1.5  # error over the last difference at the least
+SLOWEST = 0.9  # ratio of successive differences: then ten times the last is missing
 BANDED = 5  # the dense factorisation is faster for a band over 1/5 of the size
 RESOLVED = 1e-13  # relative: below this a coupling between harmonics is round-off
 
@@ -232,15 +235,28 @@ def solve(
     in_range("atol", atol, "1", above=0, inclusive=True, scalar=True)
     _check(rest, stages)
     with one_thread():
-        last, error = rates(rest, stages, readout, EXPANSIONS[0]), np.array(np.inf)
+        last, off = rates(rest, stages, readout, EXPANSIONS[0]), np.array(np.nan)
         for expansion in EXPANSIONS[1:]:
             now = rates(rest, stages, readout, expansion)
-            error, last = np.abs(now - last), now
+            before, off = off, _relative(now, last)
+            error, last = off * _slowness(off / before) * np.abs(now), now
             if (error <= rtol * now + atol).all():
                 break
     shape = stages[-1].tau.shape
     # A probability; what lies outside is round-off, and smaller than the estimate.
     return Solution(np.clip(last, 0.0, 1.0).reshape(shape), error.reshape(shape))
+
+
+def _relative(now: Array, last: Array) -> Array:
+    """Relative difference of two expansions; it grows with the duration, but for chance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.maximum.accumulate(np.nan_to_num(np.abs(now - last) / now, nan=np.inf))
+
+
+def _slowness(ratio: Array) -> Array:
+    """What is missing over the last difference: r/(1 - r) where differences shrink slowly."""
+    ratio = np.minimum(np.nan_to_num(ratio, nan=0.0), SLOWEST)
+    return np.maximum(ratio / (1 - ratio), MARGIN)
 
 
 def rates(

@@ -382,8 +382,8 @@ def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
     Returns
     -------
     float
-        |z|, below zero where a field has moved the barrier there; 1 where the state is not so
-        deep [1].
+        Magnitude of z, below zero where a field has moved the barrier there; 1 where the state
+        is not so deep [1].
 
     References
     ----------

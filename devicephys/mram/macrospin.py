@@ -35,7 +35,6 @@ ROUND_OFF = 1e-9  # of a field over H_k
 UNIT = 1e-6  # of the length of a start vector
 DROP = 14.0  # k_B T below the barrier: there a layer at rest has decided
 LOOK = 0.5  # t_D between looks for trajectories that have decided
-MONITORED = 0.5826  # -zeta(1/2)/sqrt(2 pi): see `switching_times`
 
 
 @dataclass(frozen=True)
@@ -238,7 +237,8 @@ def switching_times(
     rest, stages, trajectories, rng, start, factors, noise, step, dtype, workers
         As for `write_error` [1].
     every : float, optional
-        Time between looks at z over t_D, > 0; the passage is interpolated between them [1].
+        Time between looks at z over t_D, > 0; the passage is interpolated between them. At the
+        default the mean is right to 0.03 % [1].
 
     Returns
     -------
@@ -252,9 +252,8 @@ def switching_times(
 
     References
     ----------
-    Broadie, Glasserman and Kou, Math. Finance 7 (1997) 325, doi:10.1111/1467-9965.00035 (looks
-    at discrete times see a barrier farther away by 0.5826 of the deviation between two looks:
-    it is moved by as much).
+    Brown, Phys. Rev. 130 (1963) 1677, doi:10.1103/PhysRev.130.1677; the error of the looks is
+    this project's measurement, docs/theory/macrospin.md.
 
     Examples
     --------
@@ -277,9 +276,8 @@ def switching_times(
                 before = m[2].astype(np.float64)
                 setup.move(m, stage, length, own, mine)
                 z = m[2].astype(np.float64)
-                level = MONITORED * np.sqrt(length / (stage.layer.delta * mine.delta))
-                passed = z < level
-                share = np.clip((before - level) / np.maximum(before - z, ZERO), 0, 1)
+                passed = z < 0
+                share = np.clip(before / np.maximum(before - z, ZERO), 0, 1)
                 found[waiting[passed]] = now + length * share[passed]
                 now += length
                 if passed.any():

@@ -1,8 +1,8 @@
 """Write error rates of a junction in physical units where something acts across its axis.
 
-The axial law does not hold there. In turn: the Fokker-Planck equation on the sphere, to the
-tolerance asked for; where it does not converge, splitting of trajectories, which needs a source of
-random numbers.
+The axial law does not hold there. In turn: the Fokker-Planck equation on the sphere, taken to the
+tolerance asked for or as far as it converges; where it is then known worse than by splitting of
+trajectories, those, which need a source of random numbers.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ from devicephys.parameters import OffAxis
 METHODS = ("auto", "fokker_planck_2d", "rare_event", "macrospin")
 RAMP = 2  # refinement of ramps: eight steps of fourth order each
 TRAJECTORIES = 1_000_000  # of a plain ensemble
+PARTICLES = (16_384, 65_536)  # of splitting: more where they die out
+SPLIT_ERROR = 0.05  # relative, of splitting in the tail: what is known better is kept
 
 
 class Rates(NamedTuple):
@@ -135,7 +137,7 @@ def _row(
     pending = np.ones(count, bool)
     if method in ("auto", "fokker_planck_2d"):
         wer[:], error[:] = _on_the_sphere(rest, pulse, count, rtol, atol)
-        pending = error > rtol * wer + atol
+        pending = error > (rtol if method != "auto" else max(rtol, SPLIT_ERROR)) * wer + atol
         if method == "fokker_planck_2d" and pending.any():
             raise AccuracyError(
                 f"{label}: write error rate {wer[pending][0]:.2e} is uncertain by "
@@ -161,7 +163,13 @@ def _sampled(
         counted = macrospin.write_error(rest, pulse, TRAJECTORIES, rng)
         p = (counted.failures + 1) / (TRAJECTORIES + 2)  # so that no failure has an error, too
         return counted.wer, float(np.sqrt(p * (1 - p) / TRAJECTORIES)), method
-    split = rare_event.solve(rest, pulse, rng)
+    for particles in PARTICLES[:-1]:
+        try:
+            split = rare_event.solve(rest, pulse, rng, particles=particles)
+        except AccuracyError:  # one repeat died out
+            continue
+        return split.wer, split.error, "rare_event"
+    split = rare_event.solve(rest, pulse, rng, particles=PARTICLES[-1])
     return split.wer, split.error, "rare_event"
 
 

@@ -272,8 +272,8 @@ def _interval(estimates: Array, particles: int) -> tuple[float, float, float]:
 def _extinct(legs: list[_Leg], k: int, reached: float) -> AccuracyError:
     lengths = [leg.steps * leg.step for leg in legs]
     return AccuracyError(
-        f"no trajectory failed: the last were written after {sum(lengths[:k]):.3g} of "
-        f"{sum(lengths):.3g} t_D, at a rate of about {reached:.1g}",
+        "in one of the repeats no trajectory failed: the last were written after "
+        f"{sum(lengths[:k]):.3g} of {sum(lengths):.3g} t_D, at a rate of about {reached:.1g}",
         expected="one at least in every repeat", remedy="take more particles",
     )  # fmt: skip
 

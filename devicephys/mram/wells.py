@@ -326,7 +326,7 @@ def turning_field(layer: FreeLayer) -> float:
     Returns
     -------
     float
-        max |m x H| over H_k [1].
+        Largest length of m x H over H_k [1].
 
     Raises
     ------

@@ -116,7 +116,8 @@ def write_error_rate(
     method : str, optional
         One of `METHODS`. "auto" takes, where all is along the axis, "fokker_planck", but
         "thermal" for square pulses that leave a barrier above 18 k_B T; elsewhere
-        "fokker_planck_2d" if it converges, and "rare_event" if not.
+        "fokker_planck_2d" if it converges to `rtol`, or at least to the 5 % of splitting, and
+        "rare_event" if not.
     access : Access, optional
         Access device in series; none by default.
     deviation : Deviation, optional
@@ -201,15 +202,21 @@ def _off_axis(
         )  # fmt: skip
     tolerance = OFF_AXIS_RTOL if rtol is None else rtol
     found = off_axis_.rates(problem, table, off_axis, method, tolerance, atol, rng)
-    n = int((found.method == "rare_event").sum())
-    reason = f"{method}: as asked"
-    if method == "auto":
-        reason = "fields across the axis: Fokker-Planck on the sphere, converged"
-        if n:
-            reason += f" at {len(table) - n} of {len(table)} points; splitting of trajectories else"
+    reason = f"{method}: as asked" if method != "auto" else _reason_off_axis(found, tolerance, atol)
     return WriteErrorRate(
         found.wer.reshape(shape), found.error.reshape(shape), found.method.reshape(shape), reason
     )
+
+
+def _reason_off_axis(found: off_axis_.Rates, rtol: float, atol: float) -> str:
+    split = found.method == "rare_event"
+    rough = ~split & (found.error > rtol * found.wer + atol)
+    reason = "across the axis: Fokker-Planck on the sphere"
+    if not rough.any() and not split.any():
+        return f"{reason}, converged to rtol = {rtol:g}"
+    if rough.any():
+        reason += f", at {rough.sum()} of {split.size} points not to rtol = {rtol:g}, see error"
+    return reason + f"; splitting at {split.sum()}, not converged there" * bool(split.any())
 
 
 def write_energy(
