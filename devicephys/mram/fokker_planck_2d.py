@@ -57,6 +57,7 @@ BOUNDARIES = (0.3, 0.97)  # least and largest
 CHECKED, KRYLOV_ERROR = 5, 1e-7
 STEP = 6.0  # of a step times the largest field or torque
 SLOW, ITERATIONS = 1e4, 3  # pole of the read-out [t_D]: each iteration leaves 1/SLOW of the rest
+IN_TIME = 2e-5  # relative error of the steps in time and of the read-out, which expansions share
 MARGIN = 1.5  # error over the last difference at the least
 SLOWEST = 0.9  # ratio of successive differences: then ten times the last is missing
 BANDED = 5  # the dense factorisation is faster for a band over 1/5 of the size
@@ -239,7 +240,8 @@ def solve(
         for expansion in EXPANSIONS[1:]:
             now = rates(rest, stages, readout, expansion)
             before, off = off, _relative(now, last)
-            error, last = off * _slowness(off / before) * np.abs(now), now
+            error = (off * _slowness(off / before) + IN_TIME) * np.abs(now)
+            last = now
             if (error <= rtol * now + atol).all():
                 break
     shape = stages[-1].tau.shape

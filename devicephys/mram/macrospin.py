@@ -262,7 +262,7 @@ def switching_times(
     >>> pulse = [Stage(layer, np.array([0, 0, -2.0]), NONE, np.array(20.0))]
     >>> times = switching_times(layer, pulse, 2000, np.random.default_rng(1))
     >>> round(float(times.mean()), 1)
-    2.3
+    2.2
     """
     in_range("every", every, "1", above=0, scalar=True)
     plan = list(stages)
