@@ -58,6 +58,8 @@ def in_range(
     array(60.)
     """
     try:
+        if np.iscomplexobj(value):
+            raise TypeError
         x = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as err:
         raise ParameterError(f"{name} = {value!r:.60}", expected=f"a number [{unit}]") from err
@@ -110,6 +112,36 @@ def whole(name: str, value: float, *, least: int) -> int:
     if x != round(x) or x < least:
         raise ParameterError(f"{name} = {x:g}", expected=f"a whole number >= {least}")
     return round(x)
+
+
+def generator(rng: object) -> np.random.Generator:
+    """Return `rng` after checking that it is a source of random numbers.
+
+    Parameters
+    ----------
+    rng : object
+        What was given.
+
+    Returns
+    -------
+    numpy.random.Generator
+        `rng`.
+
+    Raises
+    ------
+    ParameterError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> generator(1)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.ParameterError: rng = 1; expected numpy.random.default_rng(seed)
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise ParameterError(f"rng = {rng!r:.60}", expected="numpy.random.default_rng(seed)")
+    return rng
 
 
 def together(**arrays: ArrayLike) -> list[Array]:

@@ -87,13 +87,36 @@ def test_the_other_direction_is_the_picture_turned_about_x():
 
 
 def test_auto_falls_back_on_splitting_and_says_so():
-    """0.3 H_k at alpha = 0.01 and 1e-7: beyond the expansions."""
-    pulse = square("current", 60e-6, [2e-9, 10e-9])
-    hard = OffAxis(0.01, h_x=0.3)
-    with pytest.raises(ParameterError, match=r"not converged.*default_rng|converged.*default_rng"):
-        rate(pulse, hard)
+    """0.25 H_k at alpha = 0.01 has not converged to 1e-3; without rtol what it has is kept."""
+    pulse, hard = square("current", 60e-6, 2e-9), OffAxis(0.01, h_x=0.25)
+    kept = rate(pulse, hard)
+    assert kept.method == "fokker_planck_2d"
+    assert "not to rtol = 0.001" in kept.reason
+    assert 1e-3 * kept.wer < kept.error < 0.05 * kept.wer
+    with pytest.raises(ParameterError, match=r"not converged, and trajectories need one.*rng"):
+        rate(pulse, hard, rtol=1e-3)
     with pytest.raises(AccuracyError, match="rare_event"):
         rate(pulse, hard, method="fokker_planck_2d")
+    split = rate(pulse, hard, rtol=1e-3, rng=np.random.default_rng(1))
+    assert split.method == "rare_event"
+    assert "splitting at 1" in split.reason
+    assert abs(split.wer - kept.wer) < 4.5 * split.error + kept.error
+
+
+def test_auto_takes_trajectories_where_the_sphere_does_not_hold():
+    """A voltage that takes the anisotropy away for half a turn, and a shallow well."""
+    toggled = MTJ(delta=60, i_c0_p_ap=30e-3, i_c0_ap_p=20e-3, t_d=1e-9, r_p=4e4, tmr=1.2,
+                  h_k_slope=-0.95)  # fmt: skip
+    pulse = square("voltage", 1.0, 2 * np.pi * 0.02 / 0.1 * 1e-9)
+    found = rate(pulse, OffAxis(0.02, h_x=0.1), device=toggled, rng=np.random.default_rng(1))
+    assert found.method == "rare_event"
+    assert found.wer > 0.99  # a whole turn
+    shallow = MTJ(delta=9, i_c0_p_ap=30e-6, i_c0_ap_p=20e-6, t_d=1e-9, r_p=4e3, tmr=1.2)
+    pulse = square("current", 60e-6, 2e-9)
+    one = rate(pulse, TILT, device=shallow, rng=np.random.default_rng(2))
+    other = rate(pulse, TILT, device=shallow, rng=np.random.default_rng(3), method="macrospin")
+    assert one.method == "rare_event"
+    assert abs(one.wer - other.wer) < 4.5 * np.hypot(one.error, other.error)
 
 
 def test_rare_events_agree_with_the_equation():

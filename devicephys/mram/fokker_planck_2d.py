@@ -33,7 +33,7 @@ from scipy.special import eval_jacobi
 
 from devicephys.checks import Array, in_range, known
 from devicephys.errors import AccuracyError, ParameterError
-from devicephys.mram import landscape
+from devicephys.mram import landscape, written
 from devicephys.mram.fokker_planck import Solution
 from devicephys.mram.free_layer import (
     GRID,
@@ -51,12 +51,15 @@ from devicephys.mram.galerkin import FADE, INITIAL_NODES, one_thread
 
 Readout = Literal["sign", "relaxed"]
 READOUTS: tuple[Readout, ...] = ("sign", "relaxed")
-KRYLOV = 60  # vectors of a step
+KRYLOV = 150  # vectors of a step, at most
 SHALLOW = 10.0  # k_B T
 BOUNDARIES = (0.3, 0.97)  # least and largest
-CHECKED, KRYLOV_ERROR = 5, 1e-7
+CHECKED, KRYLOV_ERROR = 5, 1e-9  # each so many vectors the space is tried, until it holds
 STEP = 6.0  # of a step times the largest field or torque
 SLOW, ITERATIONS = 1e4, 3  # pole of the read-out [t_D]: each iteration leaves 1/SLOW of the rest
+TINY = 1e-280  # below, a float has no relative accuracy left
+WEAKEST = 0.5  # field over H_k that sets the step at the least: noise alone moves the layer, too
+MOST_STEPS = 2000
 IN_TIME = 2e-5  # relative error of the steps in time and of the read-out, which expansions share
 MARGIN = 1.5  # error over the last difference at the least
 SLOWEST = 0.9  # ratio of successive differences: then ten times the last is missing
@@ -120,11 +123,11 @@ class Basis:
     functions: tuple[Array, ...]
 
 
-EXPANSIONS = (  # tried in turn until two agree; sizes 840 to 5 000
+EXPANSIONS = (  # tried in turn until two agree; sizes 840 to 5 300
     Expansion(40, 10, 6.0, 0.09),
-    Expansion(56, 14, 8.0, 0.11),
-    Expansion(72, 19, 10.0, 0.09),
-    Expansion(96, 25, 12.0, 0.11),
+    Expansion(66, 18, 8.0, 0.11),
+    Expansion(80, 21, 10.0, 0.09),
+    Expansion(100, 26, 12.0, 0.11),
 )
 
 
@@ -139,7 +142,8 @@ def wer(
     """Compute the write error rate of a pulse, or refuse where it is not converged.
 
     Valid for a coherent free layer that starts in equilibrium in its well about +z, whatever
-    acts across the axis. The well has to be deeper than 10 k_B T, for the states to be apart.
+    acts across the axis, as long as no stage can bring a written layer back (see `written`). The
+    well has to be deeper than 10 k_B T, for the states to be apart.
 
     Parameters
     ----------
@@ -163,7 +167,8 @@ def wer(
     ParameterError
         If an argument is outside its range.
     AccuracyError
-        If a rate is not converged.
+        If a rate is not converged, a stage can bring a written layer back, or the well is
+        shallow.
 
     References
     ----------
@@ -218,6 +223,8 @@ def solve(
     ------
     ParameterError
         If an argument is outside its range.
+    AccuracyError
+        If a stage can bring a written layer back, or the well is shallow.
 
     References
     ----------
@@ -240,25 +247,30 @@ def solve(
         for expansion in EXPANSIONS[1:]:
             now = rates(rest, stages, readout, expansion)
             before, off = off, _relative(now, last)
-            error = (off * _slowness(off / before) + IN_TIME) * np.abs(now)
+            error = (off * _slowness(off, before) + IN_TIME) * np.abs(now)
             last = now
             if (error <= rtol * now + atol).all():
                 break
     shape = stages[-1].tau.shape
-    # A probability; what lies outside is round-off, and smaller than the estimate.
-    return Solution(np.clip(last, 0.0, 1.0).reshape(shape), error.reshape(shape))
+    found = np.clip(last, 0.0, 1.0)
+    # What is clipped was never a probability; and heat brings some back from the far side.
+    error = np.where(found > 0, error, np.abs(last)) + written.returning(rest, stages)
+    return Solution(found.reshape(shape), error.reshape(shape))
 
 
 def _relative(now: Array, last: Array) -> Array:
     """Relative difference of two expansions; it grows with the duration, but for chance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.maximum.accumulate(np.nan_to_num(np.abs(now - last) / now, nan=np.inf))
+        off = np.where(now > 0, np.abs(now - last) / now, np.inf)
+    off[(np.abs(now) < TINY) & (np.abs(last) < TINY)] = 0.0
+    return np.asarray(np.maximum.accumulate(off))
 
 
-def _slowness(ratio: Array) -> Array:
+def _slowness(off: Array, before: Array) -> Array:
     """What is missing over the last difference: r/(1 - r) where differences shrink slowly."""
-    ratio = np.minimum(np.nan_to_num(ratio, nan=0.0), SLOWEST)
-    return np.maximum(ratio / (1 - ratio), MARGIN)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.minimum(np.nan_to_num(off / before, nan=0.0), SLOWEST)
+    return np.asarray(np.maximum(ratio / (1 - ratio), MARGIN))
 
 
 def rates(
@@ -290,7 +302,8 @@ def rates(
     >>> rates(layer, pulse, "sign", EXPANSIONS[0]).round(6).tolist()
     [0.015269]
     """
-    basis = _basis(expansion, float(np.clip(decided(rest, expansion.drop), *BOUNDARIES)))
+    own = written.hottest(rest, stages)
+    basis = _basis(expansion, float(np.clip(decided(own, expansion.drop), *BOUNDARIES)))
     density = _initial(rest, basis)
     used = _reached([*stages, _at_rest(rest)], basis, density)
     basis = replace(
@@ -317,13 +330,21 @@ def _check(rest: FreeLayer, stages: Sequence[Stage]) -> None:
             )
     if (np.diff(np.atleast_1d(stages[-1].tau)) < 0).any():
         raise ParameterError("durations of the last stage fall", expected="a rising series")
-    found = depth(rest)
+    found = depth(written.hottest(rest, stages))
     if found < SHALLOW:
-        raise ParameterError(
-            f"the well of FreeLayer about +z is {found:.3g} k_B T deep",
+        raise AccuracyError(
+            f"the well of FreeLayer about +z is {found:.3g} k_B T deep", where="fokker_planck_2d",
             expected=f"{SHALLOW:g} k_B T or more",
-            remedy="take macrospin.write_error, or a polar axis along the stable direction",
+            remedy="take trajectories, or a polar axis along the stable direction",
         )  # fmt: skip
+    drop = EXPANSIONS[0].drop
+    if written.level(rest, stages, drop) >= 1.0:
+        raise AccuracyError(
+            "a stage can bring a written layer back over the barrier",
+            where="fokker_planck_2d",
+            expected="torques, fields and temperatures that leave it there",
+            remedy="take trajectories: macrospin.write_error or rare_event",
+        )
 
 
 def _basis(expansion: Expansion, b: float) -> Basis:
@@ -477,10 +498,19 @@ def _propagate(stage: Stage, basis: Basis, density: Array, widths: Array, pole: 
     """Densities after each of some rising durations of a stage, shape (widths, n)."""
     u = np.linspace(-1, basis.b, GRID)
     largest = np.linalg.norm(fields(stage, vectors(-u, basis.phi))[1], axis=0).max()
-    step = STEP / largest
+    step = STEP / max(largest, WEAKEST)
+    if widths[-1] > MOST_STEPS * step:
+        raise AccuracyError(
+            f"a stage of {widths[-1]:.3g} t_D, in steps of {step:.2g}", where="fokker_planck_2d",
+            expected=f"{MOST_STEPS} steps at most",
+            remedy="check the units; for long waits take thermal or escape",
+        )  # fmt: skip
     solve = _solver(_generator(stage, basis), pole * step)
     found, now, done = np.empty((len(widths), len(density))), 0.0, 0
     while True:
+        if np.linalg.norm(density) < TINY:
+            found[done:] = 0.0
+            return found
         space, small = _krylov(solve, density, pole * step, step, basis.degree)
         while widths[done] <= now + step:
             found[done] = linalg.expm((widths[done] - now) * small)[:, 0] @ space

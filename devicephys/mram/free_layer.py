@@ -27,6 +27,7 @@ from devicephys.errors import ParameterError
 
 Floats = NDArray[np.floating]  # of single precision, too
 NONE = np.zeros(3)
+STRONGEST = 1e4  # torque or field; more is a mistake of units
 HALVINGS = 24  # of the interval that holds a barrier
 GRID = 181  # points in z and azimuth that locate barriers
 EVEN = np.ones(1)  # a torque that does not depend on the angle
@@ -78,16 +79,19 @@ class FreeLayer:
     surface: Surface | None = None
 
     def __post_init__(self) -> None:
-        in_range("FreeLayer.delta", self.delta, "1", above=0, scalar=True)
-        in_range("FreeLayer.alpha", self.alpha, "1", above=0, below=1, scalar=True)
+        for name, below in (("delta", np.inf), ("alpha", 1.0)):
+            number = in_range(
+                f"FreeLayer.{name}", getattr(self, name), "1", above=0, below=below, scalar=True
+            )
+            object.__setattr__(self, name, float(number))
         for name, ndim, first in (("anisotropy", 2, 3), ("h", 1, 3), ("angular", 1, None)):
             value = in_range(f"FreeLayer.{name}", getattr(self, name), "1")
-            if value.ndim != ndim or (first and len(value) != first):
+            if value.ndim != ndim or (first and len(value) != first) or not value.size:
                 shape = {"anisotropy": "(3, k)", "h": "(3,)", "angular": "(k,)"}[name]
                 raise ParameterError(
                     f"FreeLayer.{name} of shape {value.shape}", expected=f"shape {shape}"
                 )
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _kept(value))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +118,17 @@ class Stage:
 
     def __post_init__(self) -> None:
         for name, ndims in (("torque", (1,)), ("field", (1,)), ("tau", (0, 1))):
-            value = in_range(f"Stage.{name}", getattr(self, name), "1")
-            if value.ndim not in ndims or (ndims == (1,) and len(value) != 3):
+            limit = np.inf if name == "tau" else STRONGEST
+            value = in_range(
+                f"Stage.{name}", getattr(self, name), "1", above=-limit, below=limit,
+                remedy="in units of the critical torque and of H_k: check the units",
+            )  # fmt: skip
+            if value.ndim not in ndims or not value.size or (ndims == (1,) and len(value) != 3):
                 raise ParameterError(
                     f"Stage.{name} of shape {value.shape}",
                     expected="shape () or (widths,)" if name == "tau" else "shape (3,)",
                 )
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _kept(value))
         in_range("Stage.tau", self.tau, "1", above=0, inclusive=True)
         if len(self.layer.angular) > 1 and self.torque[:2].any():
             raise ParameterError(
@@ -152,7 +160,14 @@ class Factors:
                 raise ParameterError(
                     f"Factors.{name} of shape {value.shape}", expected="shape () or (trajectories,)"
                 )
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _kept(value))
+
+
+def _kept(value: Array) -> Array:
+    """Give a copy that nobody can change: what is found for a record is remembered."""
+    value = value.copy()
+    value.setflags(write=False)
+    return value
 
 
 SAME = Factors()
@@ -193,8 +208,9 @@ def uniaxial(
     >>> float(energy(uniaxial(60, 0.01), np.array([0.0, 0.0, 1.0])))
     -0.5
     """
-    anisotropy = np.array([[0.0, 0.0], [0.0, -float(in_plane)], [0.0, 1.0]])
-    return FreeLayer(delta, alpha, anisotropy, np.asarray(h, np.float64))
+    flat = float(in_range("in_plane", in_plane, "1", scalar=True))
+    anisotropy = np.array([[0.0, 0.0], [0.0, -flat], [0.0, 1.0]])
+    return FreeLayer(delta, alpha, anisotropy, in_range("h", h, "1"))
 
 
 def energy(layer: FreeLayer, m: Array, factor: Array | float = 1.0) -> Array:
@@ -395,23 +411,25 @@ def decided(layer: FreeLayer, drop: float, side: Literal[-1, 1] = -1) -> float:
     (0.5, 1.0)
     """
     z, values = energies(layer)
-    high = values.max(axis=1) > _barrier(layer)[0] - drop / (2 * layer.delta)
+    high = values.max(axis=1) > barrier(layer) - drop / (2 * layer.delta)
     return float(min((side * z[high]).max() + 2 / GRID, 1.0))
 
 
-def depth(layer: FreeLayer) -> float:
-    """Compute how deep the well about +z is.
+def depth(layer: FreeLayer, side: Literal[-1, 1] = 1) -> float:
+    """Compute how deep the well about +z, or that about -z, is.
 
     Parameters
     ----------
     layer : FreeLayer
         The layer at rest.
+    side : {-1, 1}, optional
+        Which well.
 
     Returns
     -------
     float
-        Lowest way over to z < 0 less the lowest energy of z > 0, on a grid; 0 where that lies at
-        the edge, z = 0 [k_B T].
+        Lowest way over to the other half less the lowest energy of this one, on a grid; 0 where
+        that lies at the edge, z = 0 [k_B T].
 
     References
     ----------
@@ -422,32 +440,59 @@ def depth(layer: FreeLayer) -> float:
     >>> round(depth(uniaxial(60, 0.01)), 2), depth(uniaxial(60, 0.01, h=[1.2, 0, 0]))
     (60.0, 0.0)
     """
-    barrier, bottom = _barrier(layer)
-    return 2 * layer.delta * (barrier - bottom)
+    top, up, down = _barrier(layer)
+    return 2 * layer.delta * (top - (up if side > 0 else down))
+
+
+def barrier(layer: FreeLayer) -> float:
+    """Compute the energy of the lowest way from z > 0 to z < 0.
+
+    Parameters
+    ----------
+    layer : FreeLayer
+        The layer at rest.
+
+    Returns
+    -------
+    float
+        Energy over mu0 M_s H_k V, on a grid; the lowest of a half that has no well [1].
+
+    References
+    ----------
+    Stoner and Wohlfarth, Phil. Trans. R. Soc. A 240 (1948) 599, doi:10.1098/rsta.1948.0007.
+
+    Examples
+    --------
+    >>> round(barrier(uniaxial(60, 0.01, h=[0.1, 0, 0])), 4)
+    -0.1
+    """
+    return _barrier(layer)[0]
 
 
 @lru_cache(maxsize=64)
-def _barrier(layer: FreeLayer) -> tuple[float, float]:
-    """Lowest energy at which z > 0 and z < 0 are connected, and lowest energy of z > 0."""
+def _barrier(layer: FreeLayer) -> tuple[float, float, float]:
+    """Lowest energy at which z > 0 and z < 0 are connected; lowest energies of either."""
     z, values = energies(layer)
-    (row, column), (other, across) = (
+    places = [
         np.unravel_index(np.where(half[:, None], values, np.inf).argmin(), values.shape)
         for half in (z > 0, z < 0)
-    )
-    bottom = float(values[row, column])
-    if row == np.flatnonzero(z > 0)[0]:
-        return bottom, bottom
+    ]
+    up, down = (float(values[place]) for place in places)
+    rows = [int(place[0]) for place in places]
+    edge = int(np.flatnonzero(z > 0)[0])
+    if rows[0] == edge or rows[1] == GRID - 1 - edge:  # no well on that side
+        return max(up, down), up, down
     twice = np.concatenate([values, values[:, 1:]], axis=1)  # so that a way may pass azimuth 0
-    low, high = max(bottom, float(values[other, across])), float(values.max())
+    low, high = max(up, down), float(values.max())
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         parts = ndimage.label(twice <= middle)[0]
-        start, end = (parts[r, [c, c + GRID - 1]] for r, c in ((row, column), (other, across)))
+        start, end = (parts[row, [column, column + GRID - 1]] for row, column in places)
         if np.isin(start, end[end > 0]).any():
             high = middle
         else:
             low = middle
-    return high, bottom
+    return high, up, down
 
 
 def energies(layer: FreeLayer) -> tuple[Array, Array]:

@@ -17,16 +17,19 @@ DAMPED = 0.03  # of a step: s (1 + |i| + |h|); the bias goes with its square
 TURNED = 0.0125  # of a step, where fields across the axis count: s |H_across|/alpha
 TURN = 0.6  # of a step: angle of precession between two of its pieces where the axes matter
 KICKED = 0.02  # of a step: s/Delta, the thermal angle squared
+MOST_STEPS = 1e8  # of one trajectory
 HEUN = 0.025  # of a step of `heun`: angle of precession
 
 
-def largest_step(stages: Sequence[Stage]) -> float:
+def largest_step(stages: Sequence[Stage], factors: Factors = SAME) -> float:
     """Compute the largest step that keeps the bias of the rate small.
 
     Parameters
     ----------
     stages : sequence of Stage
         The pulse.
+    factors : Factors, optional
+        How the layers differ: the strongest counts.
 
     Returns
     -------
@@ -46,26 +49,30 @@ def largest_step(stages: Sequence[Stage]) -> float:
     0.01
     """
     steps = []
+    delta, harder, stronger = (
+        float(x) for x in (factors.delta.min(), factors.anisotropy.max(), factors.torque.max())
+    )
     for stage in stages:
         layer = stage.layer
-        constant = np.linalg.norm(layer.h + stage.field)
-        torque = np.linalg.norm(stage.torque) * np.abs(layer.angular).sum()
+        constant = float(np.linalg.norm(layer.h + stage.field))
+        torque = stronger * float(np.linalg.norm(stage.torque) * np.abs(layer.angular).sum())
+        steps.append(KICKED * layer.delta * delta)
         if layer.surface is not None:
             sphere = vectors(np.linspace(-1, 1, 31), np.linspace(0, 2 * np.pi, 31))
             strongest = float(np.linalg.norm(fields(stage, sphere)[1], axis=0).max())
-            steps += [HEUN * layer.alpha / strongest, KICKED * layer.delta]
+            steps.append(HEUN * layer.alpha / max(strongest * max(harder, stronger, 1.0), ZERO))
             continue
-        stiff = np.abs(layer.anisotropy).sum(axis=1).max()
-        steps += [DAMPED / (stiff + constant + torque), KICKED * layer.delta]
+        stiff = harder * float(np.abs(layer.anisotropy).sum(axis=1).max())
+        steps.append(DAMPED / max(stiff + constant + torque, ZERO))
         if not is_axial(stage):
-            across = np.linalg.norm((layer.h + stage.field)[:2])
-            across += layer.alpha**2 * np.linalg.norm(stage.torque[:2])
-            across += np.abs(layer.anisotropy[:2]).sum()
+            across = float(np.linalg.norm((layer.h + stage.field)[:2]))
+            across += layer.alpha**2 * stronger * float(np.linalg.norm(stage.torque[:2]))
+            across += harder * float(np.abs(layer.anisotropy[:2]).sum())
             steps.append(layer.alpha * min(TURN / max(stiff, ZERO), TURNED / max(across, ZERO)))
     return float(min(steps))
 
 
-def checked_step(plan: Sequence[Stage], step: float | None) -> float:
+def checked_step(plan: Sequence[Stage], step: float | None, factors: Factors = SAME) -> float:
     """Check that each stage has one duration and the step is no longer than `largest_step`.
 
     Parameters
@@ -74,6 +81,8 @@ def checked_step(plan: Sequence[Stage], step: float | None) -> float:
         The pulse.
     step : float or None
         Step asked for over t_D; None for the largest [1].
+    factors : Factors, optional
+        How the layers differ.
 
     Returns
     -------
@@ -83,7 +92,8 @@ def checked_step(plan: Sequence[Stage], step: float | None) -> float:
     Raises
     ------
     ParameterError
-        If a stage has several durations, or the step is too long or not positive.
+        If a stage has several durations, the step is too long or not positive, or the pulse takes
+        too many steps.
 
     References
     ----------
@@ -102,12 +112,20 @@ def checked_step(plan: Sequence[Stage], step: float | None) -> float:
                 f"stage {k} has {stage.tau.size} durations", expected="one",
                 remedy="call once a duration",
             )  # fmt: skip
-    largest = largest_step(plan)
-    return float(in_range(
+    largest = largest_step(plan, factors)
+    chosen = float(in_range(
         "step", largest if step is None else step, "t_D", above=0, below=largest * (1 + 1e-9),
         scalar=True,
         remedy=f"the largest sensible step for this torque, field and temperature is {largest:.3g}",
     ))  # fmt: skip
+    total = sum(float(stage.tau) for stage in plan)
+    if total / chosen > MOST_STEPS:
+        raise ParameterError(
+            f"a pulse of {total:.3g} t_D in {total / chosen:.2g} steps of {chosen:.2g}",
+            expected=f"{MOST_STEPS:g} steps at most",
+            remedy="check the units; for long waits take thermal or escape",
+        )  # fmt: skip
+    return chosen
 
 
 def carry(

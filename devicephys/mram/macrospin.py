@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from devicephys import stats
-from devicephys.checks import ZERO, Array, in_range, known, whole
+from devicephys.checks import ZERO, Array, generator, in_range, known, whole
 from devicephys.errors import ParameterError
-from devicephys.mram import boltzmann
+from devicephys.mram import boltzmann, written
 from devicephys.mram.free_layer import (
     NONE,
     SAME,
@@ -24,16 +24,15 @@ from devicephys.mram.free_layer import (
     FreeLayer,
     Stage,
     decided,
-    effective_field,
-    fields,
 )
 from devicephys.mram.integrator import carry, checked_step
 from devicephys.mram.kick import NOISES, Noise
 
 BLOCK = 16384  # trajectories that share a stream of random numbers, and stay in the cache
-ROUND_OFF = 1e-9  # of a field over H_k
+RETURNING = 0.1  # trajectories that heat brings back, in all
 UNIT = 1e-6  # of the length of a start vector
 DROP = 14.0  # k_B T below the barrier: there a layer at rest has decided
+MOST_LOOKS = 1e7
 LOOK = 0.5  # t_D between looks for trajectories that have decided
 
 
@@ -195,9 +194,10 @@ def write_error(
     True
     """
     in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
+    trajectories = whole("trajectories", trajectories, least=1)
     plan = [*stages, Stage(rest, NONE, NONE, np.array(float(relax)))]
     setup = _setup(rest, plan, trajectories, start, factors, noise, step, dtype)
-    levels = _levels(rest, plan, factors)
+    levels = _levels(rest, plan, factors, trajectories)
 
     def block(which: slice, own: np.random.Generator) -> int:
         m, mine = setup.start(which, own)
@@ -265,7 +265,13 @@ def switching_times(
     2.2
     """
     in_range("every", every, "1", above=0, scalar=True)
+    trajectories = whole("trajectories", trajectories, least=1)
     plan = list(stages)
+    looks = sum(float(np.max(stage.tau)) for stage in plan) / every
+    if looks > MOST_LOOKS:
+        raise ParameterError(
+            f"every = {every:g} t_D: {looks:.2g} looks", expected=f"{MOST_LOOKS:g} at most"
+        )
     setup = _setup(rest, plan, trajectories, start, factors, noise, step, dtype)
 
     def block(which: slice, own: np.random.Generator) -> Array:
@@ -335,7 +341,7 @@ def trajectories(
     >>> trajectories(layer, pulse, [0.0, 2.5, 5.0], 4, np.random.default_rng(1)).m.shape
     (3, 3, 4)
     """
-    plan = list(stages)
+    plan, count = list(stages), whole("count", count, least=1)
     setup = _setup(rest, plan, count, start, factors, noise, step, dtype)
     ends = np.cumsum([float(stage.tau) for stage in plan])
     times = in_range(
@@ -344,6 +350,7 @@ def trajectories(
     )  # fmt: skip
     if times.ndim != 1 or not times.size or (np.diff(times) <= 0).any():
         raise ParameterError("tau", expected="one or more times, rising, shape (times,)")
+    times = np.minimum(times, ends[-1])
 
     def block(which: slice, own: np.random.Generator) -> Array:
         m, mine = setup.start(which, own)
@@ -373,7 +380,6 @@ def _setup(
     factors: Factors, noise: Noise, step: float | None, dtype: type[np.floating],
 ) -> _Setup:  # fmt: skip
     """Check what every ensemble is given, and say how a block starts and moves on."""
-    count = whole("trajectories", count, least=1)
     known("noise", noise, NOISES)
     if not plan:
         raise ParameterError("a pulse of no stage", expected="one or more")
@@ -382,7 +388,9 @@ def _setup(
             raise ParameterError(
                 f"Factors.{name} of {len(value)} layers", expected=f"one, or {count}"
             )
-    longest = checked_step(plan, step)
+    longest = checked_step(plan, step, factors)
+    if dtype not in (np.float32, np.float64):
+        raise ParameterError(f"dtype = {dtype!r:.60}", expected="numpy.float32 or numpy.float64")
     given = None if start is None else _unit(start, count)
 
     def begin(which: slice, rng: np.random.Generator) -> tuple[Floats, Factors]:
@@ -413,37 +421,29 @@ def _unit(start: ArrayLike, count: int) -> Array:
     return np.asarray(m / length)
 
 
-def _levels(rest: FreeLayer, plan: Sequence[Stage], factors: Factors) -> list[tuple[float, float]]:
+def _levels(
+    rest: FreeLayer, plan: Sequence[Stage], factors: Factors, count: int
+) -> list[tuple[float, float]]:
     """Give |z| beyond which a trajectory counts as switched, and as failed, in each stage.
 
-    At rest, where it has decided. During a pulse nothing has failed yet; what lies beyond the
-    barrier has switched, unless a torque or field that is still to come could bring it back.
+    At rest, where it has decided. During a pulse nothing has failed yet; what has gone far down
+    on the other side has switched, if nothing to come brings it back.
     """
-    weakest = replace(rest, delta=rest.delta * float(factors.delta.min()))
-    same = bool((factors.anisotropy == 1).all())
-    down, up = (decided(weakest, DROP, side) if same else 1.0 for side in (-1, 1))
-    levels: list[tuple[float, float]] = [(down, up)]
-    for stage in reversed(plan[:-1]):
-        helps = _drives_on(rest, stage, down)
-        levels.append((levels[-1][0] if helps else 1.0, 1.0))
-    return [(down if down < 1 else 2.0, up if up < 1 else 2.0) for down, up in reversed(levels)]
-
-
-def _drives_on(rest: FreeLayer, stage: Stage, down: float) -> bool:
-    """Whether a stage differs from rest by what drives on a layer beyond z = -down at most."""
-    layer, z = stage.layer, np.linspace(-1, -min(down, 1.0), 31)
-    if layer.surface is not None or rest.surface is not None:
-        return False
-    across = [layer.h[:2] - rest.h[:2], stage.torque[:2], stage.field[:2]]
-    same = not any(part.any() for part in across)
-    length = max(layer.anisotropy.shape[1], rest.anisotropy.shape[1])
-    one, other = (
-        np.pad(x.anisotropy[:2], ((0, 0), (0, length - x.anisotropy.shape[1])))
-        for x in (layer, rest)
-    )
-    axis = np.stack([0 * z, 0 * z, z])
-    pull = fields(stage, axis)[1][2] - effective_field(rest, axis)[2]
-    return same and np.array_equal(one, other) and bool((pull <= ROUND_OFF).all())
+    never = 2.0
+    if (factors.anisotropy != 1).any():  # each layer has a barrier of its own
+        return [(never, never)] * len(plan)
+    own = written.hottest(rest, plan, factors)
+    down, up = (decided(own, DROP, side) for side in (-1, 1))
+    down, up = (x if x < 1 else never for x in (down, up))
+    pulse = plan[:-1]
+    levels = [(down, up)]
+    for k in reversed(range(len(pulse))):
+        kept = levels[-1][0] == down and bool((factors.torque == 1).all())
+        kept = kept and down < 1 and written.holds(rest, pulse[k], down, DROP)
+        hot = [replace(s, layer=replace(s.layer, delta=own.delta)) for s in pulse[k:]]
+        kept = kept and written.returning(rest, hot) * count < RETURNING
+        levels.append((down if kept else never, never))
+    return levels[::-1]
 
 
 def _chosen(factors: Factors, which: slice | NDArray[np.bool_]) -> Factors:
@@ -453,8 +453,9 @@ def _chosen(factors: Factors, which: slice | NDArray[np.bool_]) -> Factors:
 
 def _parts(tau: float, longest: float) -> Iterator[float]:
     """Cut a duration into equal parts."""
-    count = int(np.ceil(tau / longest - 1e-9))
-    return iter([tau / max(count, 1)] * count)
+    count = max(int(np.ceil(tau / longest - 1e-9)), 1)
+    for _ in range(count):
+        yield tau / count
 
 
 def _blocks(
@@ -467,4 +468,4 @@ def _blocks(
     workers = whole("workers", workers, least=1)
     slices = [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(block, slices, rng.spawn(len(slices))))
+        return list(pool.map(block, slices, generator(rng).spawn(len(slices))))

@@ -1,8 +1,8 @@
 """Write error rates of a junction in physical units where something acts across its axis.
 
-The axial law does not hold there. In turn: the Fokker-Planck equation on the sphere, taken to the
-tolerance asked for or as far as it converges; where it is then known worse than by splitting of
-trajectories, those, which need a source of random numbers.
+The axial law does not hold there. In turn: the Fokker-Planck equation on the sphere, to the
+tolerance asked for or, if none is, as far as it converges; where it does not, or is then known
+worse than by splitting of trajectories, those, which need a source of random numbers.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ METHODS = ("auto", "fokker_planck_2d", "rare_event", "macrospin")
 RAMP = 2  # refinement of ramps: eight steps of fourth order each
 TRAJECTORIES = 1_000_000  # of a plain ensemble
 PARTICLES = (16_384, 65_536)  # of splitting: more where they die out
+RTOL = 1e-3
 SPLIT_ERROR = 0.05  # relative, of splitting in the tail: what is known better is kept
 
 
@@ -65,7 +66,7 @@ def rates(
     table: Array,
     off_axis: OffAxis,
     method: str,
-    rtol: float,
+    rtol: float | None,
     atol: float,
     rng: np.random.Generator | None,
 ) -> Rates:
@@ -81,8 +82,11 @@ def rates(
         What acts across the axis.
     method : str
         One of `METHODS`; "auto" as the module says.
-    rtol, atol : float
-        Largest accepted error of the Fokker-Planck equation, ``error <= rtol * WER + atol`` [1].
+    rtol : float or None
+        Largest accepted relative error of the Fokker-Planck equation. None asks it for 1e-3, and
+        lets "auto" accept what is still better than splitting, 5 % [1].
+    atol : float
+        Largest accepted absolute error, on top [1].
     rng : numpy.random.Generator or None
         Source of random numbers of the trajectories.
 
@@ -128,27 +132,35 @@ def rates(
 
 
 def _row(
-    rest: FreeLayer, pulse: list[Stage], count: int, method: str, rtol: float, atol: float,
+    rest: FreeLayer, pulse: list[Stage], count: int, method: str, rtol: float | None, atol: float,
     rng: np.random.Generator | None, label: str,
 ) -> Rates:  # fmt: skip
     """Rates for each of the durations of the swept stage."""
     wer, error = np.empty((2, count))
     chosen = np.full(count, "fokker_planck_2d" if method == "auto" else method)
     pending = np.ones(count, bool)
+    why = "method 'rare_event'"
     if method in ("auto", "fokker_planck_2d"):
-        wer[:], error[:] = _on_the_sphere(rest, pulse, count, rtol, atol)
-        pending = error > (rtol if method != "auto" else max(rtol, SPLIT_ERROR)) * wer + atol
+        try:
+            wer[:], error[:] = _on_the_sphere(rest, pulse, count, rtol or RTOL, atol)
+        except AccuracyError as err:
+            if method != "auto":
+                raise
+            why = str(err)
+        else:
+            allowed = (rtol or (RTOL if method != "auto" else SPLIT_ERROR)) * wer + atol
+            pending = error > allowed
+            why = "the Fokker-Planck equation has not converged"
         if method == "fokker_planck_2d" and pending.any():
             raise AccuracyError(
                 f"{label}: write error rate {wer[pending][0]:.2e} is uncertain by "
-                f"{error[pending][0]:.1e}", expected=f"rtol = {rtol:g}, atol = {atol:g}",
+                f"{error[pending][0]:.1e}", expected=f"rtol = {rtol or RTOL:g}, atol = {atol:g}",
                 remedy="raise rtol or atol, or take method='rare_event' with an rng",
             )  # fmt: skip
     if pending.any() and rng is None:
-        why = "the Fokker-Planck equation has not converged, and " if method == "auto" else ""
         raise ParameterError(
             f"{label}: no rng for {int(pending.sum())} points", expected="a random generator",
-            remedy=f"{why}trajectories need one: pass rng=numpy.random.default_rng(seed)",
+            remedy=f"{why}, and trajectories need one: pass rng=numpy.random.default_rng(seed)",
         )  # fmt: skip
     if rng is not None:
         for k in map(int, np.flatnonzero(pending)):

@@ -16,7 +16,7 @@ trajectory may still fail; a good h makes it precise.
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,21 +25,21 @@ from scipy import special
 from scipy import stats as scipy_stats
 
 from devicephys import stats
-from devicephys.checks import Array, in_range, whole
-from devicephys.errors import AccuracyError, AccuracyWarning
-from devicephys.mram import boltzmann, galerkin, integrator, landscape
-from devicephys.mram.free_layer import NONE, Floats, FreeLayer, Stage, decided, is_axial, vectors
+from devicephys.checks import Array, generator, in_range, whole
+from devicephys.errors import AccuracyError, AccuracyWarning, ParameterError
+from devicephys.mram import boltzmann, galerkin, integrator, landscape, written
+from devicephys.mram.free_layer import NONE, Floats, FreeLayer, Stage, decided, is_axial
 from devicephys.mram.macrospin import BLOCK
 
 SPACING = 0.9  # t_D (1 + |i| + |h|) between two times of weighing: about half survive it
 LATE = 6.0  # k_B T below the barrier: the kill level
 LATER = 10.0  # k_B T below the barrier: the level it is checked with, and where a rest is over
-SHALLOWER = (1.0, 0.5, 0.25)  # of these, where a well is not that deep
 CELLS = 192  # in theta, of the backward equation; even, so that z = 0 is an edge
 BINS = 8192  # in z, of a tabulated importance
+MOST_LEGS = 3000  # of a stage
 FLOOR = 1e-200  # of the importance over its maximum
 MOST = 200.0  # exponent that is far from overflow
-PROBES = 16  # latitudes and azimuths from which a return is tried
+RETURNING = 1e-4  # probability that heat brings a written layer back, at the most
 NEVER = -2.0  # a level that no z is below
 
 
@@ -114,7 +114,7 @@ def solve(
     """Compute a write error rate of any size by fixed-effort splitting of trajectories.
 
     Valid for a layer that starts in equilibrium at z > 0 and is read at z = 0 after a rest. Where
-    a stage brings states below the kill level back over z = 0 without noise, none is given up
+    a stage may bring back states from below the kill level (see `written`), none is given up
     until it is over: with that in the last stage the method is a plain count, and rates far below
     1/particles raise an error.
 
@@ -184,13 +184,15 @@ def solve(
     >>> found.method, bool(0.7 < found.wer / 8.60e-8 < 1.4)
     ('importance', True)
     """
+    if dtype not in (np.float32, np.float64):
+        raise ParameterError(f"dtype = {dtype!r:.60}", expected="numpy.float32 or numpy.float64")
     n, repeats = whole("particles", particles, least=100), whole("repeats", repeats, least=4)
     workers = whole("workers", workers, least=1)
     in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
     plan = [*stages, Stage(rest, NONE, NONE, np.array(float(relax)))]
     step = integrator.checked_step(plan, step)
-    levels = _levels(rest, kill)
-    method, legs = _planned(plan, step, levels, given=kill is not None)
+    levels = _levels(rest, plan, kill)
+    method, legs = _planned(rest, plan, step, levels, given=kill is not None)
     if method != "survivors":
         levels = levels._replace(kill=NEVER)
     relaxing = _divided(plan[-1], step)
@@ -200,8 +202,8 @@ def solve(
         return _repeat(m, legs, relaxing, levels, own)
 
     with ThreadPoolExecutor(workers) as pool:
-        estimates, shifted = np.array(list(pool.map(one, rng.spawn(repeats)))).T
-    wer = float(estimates.mean())
+        estimates, shifted = np.array(list(pool.map(one, generator(rng).spawn(repeats)))).T
+    wer = min(float(estimates.mean()), 1.0)
     low, high, error = _interval(estimates, n)
     effective = wer * (1 - wer) / error**2 if error else float(n * repeats)
     used, other = np.nan, np.nan
@@ -223,12 +225,12 @@ def _returning(
 
 
 def _planned(
-    plan: Sequence[Stage], step: float, levels: _Levels, *, given: bool
+    rest: FreeLayer, plan: Sequence[Stage], step: float, levels: _Levels, *, given: bool
 ) -> tuple[str, list[_Leg]]:
     """Choose the method and divide the pulse for it."""
     if not given and all(is_axial(stage) for stage in plan):
         return "importance", _legs_by_importance(plan, step)
-    legs = _legs_of_survivors(plan, step, levels, given)
+    legs = _legs_of_survivors(rest, plan, step, levels, given)
     return ("survivors" if any(leg.kill > NEVER for leg in legs) else "count"), legs
 
 
@@ -266,7 +268,7 @@ def _interval(estimates: Array, particles: int) -> tuple[float, float, float]:
     variance = np.log(estimates).var(ddof=1)
     t = scipy_stats.t.ppf(0.5 + stats.LEVEL / 2, n - 1)
     width = np.exp(t * np.sqrt(variance / n + variance**2 / (2 * (n - 1))))
-    return mean / float(width), min(mean * float(width), 1.0), error
+    return min(mean / float(width), 1.0), min(mean * float(width), 1.0), error
 
 
 def _extinct(legs: list[_Leg], k: int, reached: float) -> AccuracyError:
@@ -318,6 +320,11 @@ def _divided(
     driven = np.linalg.norm(stage.torque) * np.abs(stage.layer.angular).sum()
     driven += np.linalg.norm(stage.layer.h + stage.field)
     legs = int(np.ceil(tau * (1 + float(driven)) / SPACING - 1e-9))
+    if legs > MOST_LEGS:
+        raise ParameterError(
+            f"a stage of {tau:.3g} t_D, to be weighed {legs} times",
+            expected=f"{MOST_LEGS} times at most", remedy="for long waits take thermal or escape",
+        )  # fmt: skip
     if not legs:
         return []
     steps = int(np.ceil(tau / legs / step - 1e-9))
@@ -326,47 +333,35 @@ def _divided(
 
 
 def _legs_of_survivors(
-    plan: Sequence[Stage], step: float, levels: _Levels, given: bool
+    rest: FreeLayer, plan: Sequence[Stage], step: float, levels: _Levels, given: bool
 ) -> list[_Leg]:
     """Give up what is below the later level, from the first stage on after which none returns."""
     above = (np.arange(BINS) >= np.round((levels.later + 1) * BINS / 2)) * 1.0
     legs: list[_Leg] = []
-    late = levels.later > NEVER
+    late = levels.later > NEVER and (given or written.returning(rest, plan[:-1]) < RETURNING)
     for stage in reversed(plan[:-1]):
-        late = late and (given or not _returns(stage, step, levels.kill))
+        late = late and (given or written.holds(rest, stage, -levels.kill, LATE))
         own = _divided(stage, step, above, levels.kill) if late else _divided(stage, step)
         legs = own + legs
     return legs
 
 
-def _returns(stage: Stage, step: float, kill: float) -> bool:
-    """Whether states below the level come back over z = 0 without noise, within the stage."""
-    z = np.linspace(-1, kill, PROBES + 1)[1:]
-    m = vectors(z, 2 * np.pi * np.arange(PROBES) / PROBES).reshape(3, -1)
-    still = replace(stage, layer=replace(stage.layer, delta=1e30))
-    few = max(1, int(0.5 * stage.layer.alpha / step))  # half a radian of precession
-    leg = _Leg(still, few, step, NONE, NEVER)
-    for _ in range(int(np.ceil(float(stage.tau) / (few * step)))):
-        _advance(m, leg, np.random.default_rng(0))  # draws kicks of no length
-        if (m[2] > 0).any():
-            return True
-    return False
-
-
-def _levels(rest: FreeLayer, kill: float | None) -> _Levels:
-    """Find the levels from the energy at rest; a shallow well takes a smaller drop."""
-    written, failed = decided(rest, LATER, -1), decided(rest, LATER, 1)
-    later, late = NEVER, NEVER
-    for share in SHALLOWER:
-        if decided(rest, share * LATER) < 1:
-            later, late = -decided(rest, share * LATER), -decided(rest, share * LATE)
-            break
-    if kill is not None:
-        late = float(in_range("kill", kill, "1", above=-1, below=1, scalar=True))
-        later = min(later, (late - 1) / 2)
-    return _Levels(
-        late, later, -written if written < 1 else NEVER, failed if failed < 1 else -NEVER
-    )
+def _levels(rest: FreeLayer, plan: Sequence[Stage], kill: float | None) -> _Levels:
+    """Find the levels from the energy at rest, at the highest temperature of the pulse."""
+    own = written.hottest(rest, plan)
+    late, later, up = decided(own, LATE), decided(own, LATER), decided(own, LATER, 1)
+    failed = up if up < 1 else -NEVER
+    if later < 1:
+        levels = _Levels(-late, -later, -later, failed)
+    else:
+        levels = _Levels(NEVER, NEVER, NEVER, failed)
+    if kill is None:
+        return levels
+    given = float(in_range(
+        "kill", kill, "1", above=-1, below=0, inclusive=True, scalar=True,
+        remedy="a level on the far side",
+    ))  # fmt: skip
+    return levels._replace(kill=given, later=min(levels.later, (given - 1) / 2))
 
 
 def _legs_by_importance(plan: Sequence[Stage], step: float) -> list[_Leg]:

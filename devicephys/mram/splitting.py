@@ -239,7 +239,7 @@ def _kick(m: Rows, table: Floats, draws: NDArray[np.intp], weaker: Floats, work:
             table[axis].take(draws, out=w[axis], mode="wrap")  # that mode takes no copy
         else:
             table.take(draws[axis], out=w[axis], mode="wrap")
-        if weaker.ndim:
+        if weaker.ndim or weaker != 1:
             w[axis] *= weaker
     x, y, z = m
     a, b, c = w

@@ -42,7 +42,7 @@ FORM_ERROR = 0.3  # relative, of the closed form where it holds: see `closed_for
 FORM_RANGE, FORM_GROWN, FORM_DELTA = (2.0, 5.0), 12.0, 40.0  # overdrive, (i - 1) tau, Delta
 SETTLED = 1e3  # t_D: before, the layer's start from its law at rest counts in the energy
 ENERGY_ERROR = 1e-4  # of the largest power times the duration
-AXIAL_RTOL, OFF_AXIS_RTOL = 1e-5, 1e-3
+AXIAL_RTOL = 1e-5
 NOMINAL, DIRECT = Deviation(), Access()
 
 
@@ -116,7 +116,7 @@ def write_error_rate(
     method : str, optional
         One of `METHODS`. "auto" takes, where all is along the axis, "fokker_planck", but
         "thermal" for square pulses that leave a barrier above 18 k_B T; elsewhere
-        "fokker_planck_2d" if it converges to `rtol`, or at least to the 5 % of splitting, and
+        "fokker_planck_2d" if it converges to `rtol`, or without one to the 5 % of splitting, and
         "rare_event" if not.
     access : Access, optional
         Access device in series; none by default.
@@ -200,9 +200,12 @@ def _off_axis(
             f"method {method!r} where something acts across the axis",
             expected=f"one of {', '.join(off_axis_.METHODS)}", remedy="take method='auto'",
         )  # fmt: skip
-    tolerance = OFF_AXIS_RTOL if rtol is None else rtol
-    found = off_axis_.rates(problem, table, off_axis, method, tolerance, atol, rng)
-    reason = f"{method}: as asked" if method != "auto" else _reason_off_axis(found, tolerance, atol)
+    found = off_axis_.rates(problem, table, off_axis, method, rtol, atol, rng)
+    reason = (
+        f"{method}: as asked"
+        if method != "auto"
+        else _reason_off_axis(found, rtol or off_axis_.RTOL, atol)
+    )
     return WriteErrorRate(
         found.wer.reshape(shape), found.error.reshape(shape), found.method.reshape(shape), reason
     )
