@@ -49,6 +49,12 @@ def test_axial_symmetry_is_recognised():
         (lambda: uniaxial(60, 1.0), "alpha"),
         (lambda: uniaxial(60, 0.01, h=[0, np.nan, 0]), "finite"),
         (lambda: FreeLayer(60, 0.01, np.zeros((2, 2))), "shape"),
+        (lambda: FreeLayer(60, 0.01, np.zeros((3, 0))), "shape"),
+        (lambda: uniaxial(60, 0.01, h=["a", 0, 0]), "a number"),
+        (lambda: uniaxial(60, 0.01, h=[1j, 0, 0]), "a number"),
+        (lambda: uniaxial(60, 0.01, in_plane=np.ones(2)), "one number"),
+        (lambda: Stage(LAYER, NONE, NONE, np.array([])), "tau"),
+        (lambda: Stage(LAYER, np.array([0, 0, -2e6]), NONE, np.array(1.0)), "units"),
         (lambda: Stage(LAYER, np.zeros(2), NONE, np.array(1.0)), "torque"),
         (lambda: Stage(LAYER, NONE, NONE, np.array(-1.0)), "tau"),
         (
@@ -63,3 +69,13 @@ def test_axial_symmetry_is_recognised():
 def test_bad_input_is_refused(make, message):
     with pytest.raises(ParameterError, match=message):
         make()
+
+
+def test_records_keep_what_they_were_given():
+    h = np.array([0.1, 0, 0])
+    layer = FreeLayer(60, 0.01, np.zeros((3, 2)), h)
+    h[0] = 5.0
+    assert layer.h[0] == 0.1
+    with pytest.raises(ValueError, match="read-only"):
+        layer.h[0] = 1.0
+    assert isinstance(uniaxial("60", 0.01).delta, float)

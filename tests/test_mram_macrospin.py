@@ -12,6 +12,7 @@ from devicephys.mram import (
     heun,
     integrator,
     macrospin,
+    rare_event,
     splitting,
     switching_time,
 )
@@ -307,6 +308,66 @@ def test_an_energy_that_does_not_separate_is_integrated_by_heun():
     assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)
 
 
+@pytest.mark.parametrize("noise", ["discrete", "gaussian"])
+@pytest.mark.parametrize("name", ["delta", "anisotropy", "torque"])
+@pytest.mark.parametrize("count", [None, 20_000])
+def test_every_factor_acts_by_either_noise_as_number_and_as_array(name, noise, count):
+    n, f = 20_000, 0.7
+    value = np.array(f) if count is None else np.full(count, f)
+    found = macrospin.write_error(LAYER, pulse(LAYER, 1.5), n, np.random.default_rng(23),
+                                  factors=Factors(**{name: value}), noise=noise)  # fmt: skip
+    i, tau, delta = {
+        "delta": (2.0, 1.5, 60 * f),
+        "anisotropy": (2.0 / f, 1.5 * f, 60 * f),
+        "torque": (2.0 * f, 1.5, 60.0),
+    }[name]
+    exact = float(fokker_planck.wer(i, tau, delta, readout="relaxed"))
+    assert abs(found.wer - exact) < 4.5 * np.sqrt(exact * (1 - exact) / n)  # false alarms: 7e-6
+
+
+def test_a_factor_in_numpy_alone():
+    """Half the stability is twice the variance of a kick, by the plain NumPy steps as well."""
+    free = Stage(FreeLayer(60, 0.1, np.zeros((3, 2))), NONE, NONE, np.array(1.0))
+    m = np.repeat([[0.0], [0.0], [1.0]], 100_000, axis=1)
+    splitting.advance_numpy(m, free, 1, 0.01, np.random.default_rng(24), Factors(np.array(0.5)))
+    assert m[0].var() == pytest.approx(0.01 / 30, rel=4.5 * np.sqrt(2 / 100_000))
+
+
+@pytest.mark.parametrize(
+    ("stages", "factors", "low", "high"),
+    [
+        # A rest at high temperature brings written layers back (reference: followed throughout).
+        ([*pulse(uniaxial(60, 0.1, h=[0.05, 0, 0]), 6.0),
+          Stage(uniaxial(8, 0.1, h=[0.05, 0, 0]), NONE, NONE, np.array(200.0))],
+         Factors(), 0.125, 0.153),
+        # A weak torque against a field that its strong first stage had overcome.
+        ([Stage(uniaxial(60, 0.1), np.array([0, 0, -20.0]), NONE, np.array(4.0)),
+          Stage(uniaxial(60, 0.1), DOWN, np.array([0, 0, 1.9]), np.array(10.0))],
+         Factors(torque=np.array(0.1)), 0.998, 1.0),
+        # Reversal, and a field that holds.
+        ([*pulse(uniaxial(60, 0.1), 8.0), *pulse(uniaxial(60, 0.1), 8.0, -DOWN)],
+         Factors(), 0.99, 1.0),
+    ],
+    ids=["heat", "weak torque", "reversal"],
+)  # fmt: skip
+def test_what_may_come_back_is_followed(stages, factors, low, high):
+    rest = stages[0].layer
+    found = macrospin.write_error(rest, stages, 4000, np.random.default_rng(25), factors=factors)
+    assert low < found.wer <= high
+    if factors.torque == 1:
+        split = rare_event.solve(rest, stages, np.random.default_rng(26), particles=500)
+        assert split.method in ("count", "importance")
+        assert abs(split.wer - found.wer) < 4.5 * np.hypot(split.error, 0.006)
+
+
+def test_strong_layers_set_the_step():
+    alone = integrator.largest_step(pulse(LAYER, 1.0))
+    many = Factors(torque=np.array([1.0, 4.0]))
+    assert integrator.largest_step(pulse(LAYER, 1.0), many) < 0.4 * alone
+    one = integrator.largest_step(pulse(LAYER, 1.0), Factors(anisotropy=np.array(3.0)))
+    assert one == pytest.approx(0.03 / 5)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -319,13 +380,21 @@ def test_an_energy_that_does_not_separate_is_integrated_by_heun():
         ({"factors": Factors(np.ones(3))}, "layers"),
         ({"noise": "gausian"}, "did you mean 'gaussian'"),
         ({"rest": uniaxial(2.0, 0.01)}, "k_B T deep"),
+        ({"dtype": int}, "numpy.float32"),
+        ({"rng": None}, "default_rng"),
+        ({"relax": 1e10}, "steps at most"),
+        ({"step": 1e-300}, "steps at most"),
+        ({"workers": 0}, "workers"),
+        ({"trajectories": 2.5}, "whole number"),
+        ({"start": 1j * np.ones((3, 10))}, "a number"),
         ({"rest": uniaxial(60, 0.01, h=[1.2, 0, 0])}, "k_B T deep"),
     ],
 )
 def test_bad_input_is_refused(changes, message):
-    arguments = {"rest": LAYER, "stages": pulse(LAYER, 1.0), "trajectories": 10} | changes
+    arguments = {"rest": LAYER, "stages": pulse(LAYER, 1.0), "trajectories": 10}
+    arguments |= {"rng": np.random.default_rng(1)} | changes
     with pytest.raises(ParameterError, match=message):
-        macrospin.write_error(rng=np.random.default_rng(1), **arguments)
+        macrospin.write_error(**arguments)
 
 
 def test_bad_waveforms_and_times_are_refused():
@@ -342,3 +411,5 @@ def test_bad_waveforms_and_times_are_refused():
         macrospin.trajectories(LAYER, pulse(LAYER, 1.0), [0.5, 0.1], 3, np.random.default_rng(1))
     with pytest.raises(ParameterError, match="every"):
         macrospin.switching_times(LAYER, pulse(LAYER, 1.0), 3, np.random.default_rng(1), every=0)
+    with pytest.raises(ParameterError, match="looks"):
+        macrospin.switching_times(LAYER, pulse(LAYER, 1.0), 3, np.random.default_rng(1), every=1e-9)
