@@ -14,6 +14,7 @@ from devicephys.errors import ParameterError
 Floats = NDArray[np.floating[Any]]
 COMPONENTS = M_X, M_Y, M_Z = sp.symbols("m_x m_y m_z", real=True)
 ANGLES = THETA, PHI = sp.symbols("theta phi", real=True)
+DEGREE = 16  # of sines and cosines: beyond, their expansion takes minutes
 MULTIPLE = 12  # of an angle inside a sine
 SERIES = (16, 32, 64)  # Chebyshev degrees tried for a function that is no polynomial
 NEGLIGIBLE = 1e-15  # relative size of a coefficient that rounding leaves
@@ -74,6 +75,17 @@ def compiled(expressions: Sequence[sp.Expr]) -> Callable[[Floats], Floats]:
         )
 
     return evaluate
+
+
+def _degree(e: sp.Expr) -> int:
+    """Degree in m that sines and cosines of an expression expand to, at most."""
+    if isinstance(e, sp.sin | sp.cos) and e.has(*ANGLES):
+        multiples = sp.expand(e.args[0]).as_coefficients_dict()
+        return int(sum(abs(c) for x, c in multiples.items() if x in ANGLES)) or 1
+    inner = [_degree(x) for x in e.args]
+    if e.is_Pow and e.exp.is_Integer:
+        return inner[0] * abs(int(e.exp))
+    return sum(inner) if e.is_Mul else max(inner, default=0)
 
 
 def in_components(density: sp.Expr) -> sp.Expr:
@@ -137,6 +149,12 @@ def in_components(density: sp.Expr) -> sp.Expr:
         return dummy
 
     density = density.replace(sp.tan, lambda a: sp.sin(a) / sp.cos(a))
+    if _degree(density) > DEGREE:
+        raise ParameterError(
+            f"degree {_degree(density)} in theta and phi: {density!s:.60}",
+            expected=f"multiples and powers of angles that make {DEGREE} at most",
+            remedy="write it in m_x, m_y, m_z",
+        )  # fmt: skip
     terms = sp.Add.make_args(density)
     kept = sp.Add(*(term for term in terms if not term.has(*ANGLES)))
     angular = hide(sp.Add(*(term for term in terms if term.has(*ANGLES))))

@@ -142,7 +142,7 @@ def test_functions_that_are_not_smooth_at_the_poles_are_refused(density):
     "density", [K_C * THETA**2, K_C * sp.cos(40 * THETA), K_C * sp.sin(PHI / 2)]
 )
 def test_angles_outside_of_whole_multiples_are_refused(density):
-    with pytest.raises(ParameterError, match="outside of a sine or cosine"):
+    with pytest.raises(ParameterError, match="outside of a sine or cosine|degree 40 in theta"):
         free_energy(density, {"m_s": 1e6, **C})
 
 
@@ -277,7 +277,7 @@ def test_a_record_takes_no_angles():
         ("__import__('os').system('true')", "character"),
         ("shape", r"study.toml: energy: no value for n_x \[1\], n_y \[1\], n_z \[1\]"),
         ("k_u", "study.toml: energy: no minimum"),
-        ("k_u*sin(1000000*theta)", "outside of a sine"),
+        ("k_u*sin(1000000*theta)", "degree 1000000 in theta"),
     ],
 )
 def test_bad_text_is_refused_with_its_place(text, message):

@@ -71,6 +71,20 @@ def test_bad_files_are_refused(tmp_path, text, message):
         energy_toml.read(written(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sin(12*theta)**2*cos(12*phi)**10",
+        "sin(12*(theta+phi))*sin(12*(theta-phi))*k_u",
+        "cos(1000000000*theta)",
+    ],
+)
+def test_multiples_of_angles_that_would_take_minutes_are_refused(tmp_path, expression):
+    file = written(tmp_path, f'density = "{expression}"\n[values]\nm_s = 1e6\nk_u = 1e5\n')
+    with pytest.raises(ParameterError, match=r"degree|another function|multiples"):
+        energy_toml.read(file)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         energy_toml.read(tmp_path / "none.toml")
