@@ -141,7 +141,7 @@ def test_long_pulses_end_at_zero_and_endless_ones_are_refused():
     assert still.wer == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_stated_errors_are_honest_on_random_conditions(seed):
     """Against an expansion far beyond those that were used: within twice what is stated."""
     rng = np.random.default_rng(seed)
