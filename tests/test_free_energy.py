@@ -142,7 +142,7 @@ def test_functions_that_are_not_smooth_at_the_poles_are_refused(density):
     "density", [K_C * THETA**2, K_C * sp.cos(40 * THETA), K_C * sp.sin(PHI / 2)]
 )
 def test_angles_outside_of_whole_multiples_are_refused(density):
-    with pytest.raises(ParameterError, match="outside of a sine or cosine|degree 40 in theta"):
+    with pytest.raises(ParameterError, match=r"outside of a sine or cosine|degree 40 in theta"):
         free_energy(density, {"m_s": 1e6, **C})
 
 
