@@ -7,6 +7,7 @@ trajectory of the pulse of WER 0.015 at a bias of 0.5 %.
 import importlib.util
 import time
 from functools import partial
+from typing import Any
 
 import numpy as np
 from devicephys.validation import Figure
@@ -114,12 +115,12 @@ def _cmtj_rate(step: float) -> float:
         volume / thickness, zero, ALPHA, 1.0, 0.0, 0.75,
     )  # fmt: skip
     layer.setReferenceLayer(cmtj.CVector(0, 0, 1))
-    junction = cmtj.Junction([layer])
+    junction: Any = cmtj.Junction([layer])  # its stubs lack the solver's choice
     junction.setLayerAnisotropyDriver("free", cmtj.constantDriver(MU_0 * m_s * h_k / 2))
     junction.setLayerTemperatureDriver("free", cmtj.constantDriver(temperature))
     junction.setLayerCurrentDriver("free", cmtj.constantDriver(-1e10))
     count = 200_000
-    run = partial(junction.runSimulation, solverMode=cmtj.SolverMode.Heun)  # type: ignore[call-arg]
+    run = partial(junction.runSimulation, solverMode=cmtj.SolverMode.Heun)
     length = count * step * t_d
     return count / fastest(lambda: run(length, step * t_d, length))
 
