@@ -136,7 +136,9 @@ def test_rare_events_agree_with_the_equation():
     ("more", "message"),
     [
         ({"method": "fokker_planck"}, "across the axis"),
-        ({"method": "rare_event"}, "no rng"),
+        ({"method": "rare_event"}, "no rng.*method 'rare_event', and"),
+        ({"rtol": 0.0}, "rtol = 0"),
+        ({"atol": -1.0}, "atol"),
         ({"across": None, "method": "fokker_planck_2d"}, "without off_axis"),
         ({"method": "fokker_plank_2d"}, "did you mean 'fokker_planck_2d'"),
     ],

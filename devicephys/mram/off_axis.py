@@ -139,22 +139,23 @@ def _row(
     wer, error = np.empty((2, count))
     chosen = np.full(count, "fokker_planck_2d" if method == "auto" else method)
     pending = np.ones(count, bool)
-    why = "method 'rare_event'"
+    why = f"method {method!r}"
+    asked = RTOL if rtol is None else rtol
     if method in ("auto", "fokker_planck_2d"):
         try:
-            wer[:], error[:] = _on_the_sphere(rest, pulse, count, rtol or RTOL, atol)
+            wer[:], error[:] = _on_the_sphere(rest, pulse, count, asked, atol)
         except AccuracyError as err:
             if method != "auto":
                 raise
             why = str(err)
         else:
-            allowed = (rtol or (RTOL if method != "auto" else SPLIT_ERROR)) * wer + atol
-            pending = error > allowed
+            enough = SPLIT_ERROR if method == "auto" and rtol is None else asked
+            pending = error > enough * wer + atol
             why = "the Fokker-Planck equation has not converged"
         if method == "fokker_planck_2d" and pending.any():
             raise AccuracyError(
                 f"{label}: write error rate {wer[pending][0]:.2e} is uncertain by "
-                f"{error[pending][0]:.1e}", expected=f"rtol = {rtol or RTOL:g}, atol = {atol:g}",
+                f"{error[pending][0]:.1e}", expected=f"rtol = {asked:g}, atol = {atol:g}",
                 remedy="raise rtol or atol, or take method='rare_event' with an rng",
             )  # fmt: skip
     if pending.any() and rng is None:
