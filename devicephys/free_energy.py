@@ -462,7 +462,7 @@ def _numeric(expression: sp.Expr, values: Mapping[str, Any]) -> sp.Expr:
     exact = any(isinstance(v, sp.Rational) for v in values.values())
     mu_0 = sp.Rational(MU_0) if exact else MU_0
     symbols = {sp.Symbol(name, real=True): value for name, value in values.items()}
-    return (sp.S.Zero + expression).subs({**symbols, MU: mu_0})
+    return expression.subs({**symbols, MU: mu_0})
 
 
 def _turned(expression: sp.Expr, polar: str) -> sp.Expr:

@@ -37,7 +37,7 @@ def test_generator_conserves_mass_and_holds_detailed_balance():
     z = -np.cos(np.pi * (np.arange(64) + 0.5) / 64)
     width = np.diff(edges)
     phi = landscape.potential(landscape.drift([0.7], 0.1), np.array([30.0]), z)[0]
-    generator = finite_volume._generator(edges, z, width, phi, 30.0)
+    generator = finite_volume.generator(edges, z, phi, 30.0)
     assert np.abs(generator.sum(axis=0)).max() < 1e-9 * np.abs(generator).max()
     assert (generator - np.diag(generator.diagonal()) >= 0).all()
     law = np.exp(phi.min() - phi) * width

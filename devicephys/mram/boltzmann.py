@@ -4,6 +4,8 @@ By rejection under a bound that is constant on each cell of a grid: a cell is dr
 a point evenly in it, and kept with the ratio of the law to its bound.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from devicephys.checks import Array, whole
@@ -11,6 +13,8 @@ from devicephys.errors import ParameterError
 from devicephys.mram.free_layer import SAME, Factors, FreeLayer, depth, energy, vectors
 
 CELLS = 240  # in theta and in the azimuth
+EDGES = np.linspace(0, 1, CELLS + 1) ** 2  # of 1 - z, finest at the pole
+TURNS = np.linspace(0, 2 * np.pi, CELLS + 1)
 MARGIN = 0.15  # of the logarithm of the law over the corners of a cell
 SHALLOW = 3.0  # k_B T: less deep, the layer has no state to start from
 ROUNDS = 500  # of rejection; each accepts most of its proposals
@@ -63,18 +67,16 @@ def draw(layer: FreeLayer, n: int, rng: np.random.Generator, factors: Factors = 
         )  # fmt: skip
     stability = 2 * layer.delta * np.broadcast_to(factors.delta, n)
     anisotropy = np.broadcast_to(factors.anisotropy, n)
-    edges = np.linspace(0, 1, CELLS + 1) ** 2  # of 1 - z, finest at the pole
-    turns = np.linspace(0, 2 * np.pi, CELLS + 1)
-    bottom, bound = _bound(layer, factors, edges, turns)
-    chance = np.cumsum(np.exp(bound) * np.diff(edges)[:, None])
+    span = [(float(x.min()), float(x.max())) for x in (factors.anisotropy, factors.delta)]
+    bottom, bound, chance = _bound(layer, *span, float(factors.anisotropy.mean()))
     lowest = energy(layer, bottom[:, None], anisotropy)
     found, missing = np.empty((3, n)), np.arange(n)
     for _ in range(ROUNDS):
         u = rng.random((4, len(missing)))
         cell = np.searchsorted(chance, u[0] * chance[-1], side="right")
         row, column = np.divmod(np.minimum(cell, chance.size - 1), CELLS)
-        w = edges[row] + u[1] * (edges[row + 1] - edges[row])
-        azimuth = (column + u[2]) * turns[1]
+        w = EDGES[row] + u[1] * (EDGES[row + 1] - EDGES[row])
+        azimuth = (column + u[2]) * TURNS[1]
         across = np.sqrt(w * (2 - w))
         m = np.stack([across * np.cos(azimuth), across * np.sin(azimuth), 1 - w])
         excess = energy(layer, m, anisotropy[missing]) - lowest[missing]
@@ -91,16 +93,25 @@ def draw(layer: FreeLayer, n: int, rng: np.random.Generator, factors: Factors = 
     raise ParameterError(SHARPER, expected="delta below about 1000", remedy="lower delta")
 
 
-def _bound(layer: FreeLayer, factors: Factors, edges: Array, turns: Array) -> tuple[Array, Array]:
-    """Place of the lowest energy, and bound on the logarithm of every law in each cell."""
-    grid = vectors(1 - edges, turns)
-    middle = energy(layer, grid, factors.anisotropy.mean())
-    bottom = grid.reshape(3, -1)[:, middle.argmin()]
+@lru_cache(maxsize=8)  # the blocks of an ensemble share it
+def _bound(
+    layer: FreeLayer,
+    anisotropy: tuple[float, float],
+    delta: tuple[float, float],
+    mean: float,
+) -> tuple[Array, Array, Array]:
+    """Bound the logarithm of every law in each cell.
+
+    Factors lie between the given ones. Also the place of the lowest energy at their mean, and the
+    running sum of the weights of the cells.
+    """
+    grid = vectors(1 - EDGES, TURNS)
+    bottom = grid.reshape(3, -1)[:, energy(layer, grid, mean).argmin()]
     logs = []
-    for factor in (factors.anisotropy.min(), factors.anisotropy.max()):
+    for factor in anisotropy:
         excess = energy(layer, grid, factor) - energy(layer, bottom, factor)
-        for stability in (factors.delta.min(), factors.delta.max()):
-            logs.append(-2 * layer.delta * stability * excess)
+        logs += [-2 * layer.delta * stability * excess for stability in delta]
     corners = np.max(logs, axis=0)
     high = np.maximum(corners[1:], corners[:-1])
-    return bottom, np.maximum(high[:, 1:], high[:, :-1]) + MARGIN
+    bound = np.maximum(high[:, 1:], high[:, :-1]) + MARGIN
+    return bottom, bound, np.cumsum(np.exp(bound) * np.diff(EDGES)[:, None])

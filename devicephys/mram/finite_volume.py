@@ -92,7 +92,7 @@ def _on_cells(n: int, f: Array, rest: Array, delta: Array, times: Array, readout
     edges, z = (-np.cos(np.pi * (np.arange(n + 1 - k) + k / 2) / n) for k in (0, 1))
     edges[n // 2] = 0.0
     width = np.diff(edges)
-    generator = _generator(edges, z, width, landscape.potential(f, delta, z)[0], float(delta[0]))
+    rates = generator(edges, z, landscape.potential(f, delta, z)[0], float(delta[0]))
     # The initial law and the read-out are averaged over each cell, not sampled at its middle.
     points, weights = np.polynomial.legendre.leggauss(6)
     y = (edges[:-1] + edges[1:])[:, None] / 2 + width[:, None] / 2 * points
@@ -105,14 +105,42 @@ def _on_cells(n: int, f: Array, rest: Array, delta: Array, times: Array, readout
     result = np.empty(len(times))
     now = 0.0
     for k in np.argsort(times):
-        state = _exponential(generator, times[k] - now) @ state
+        state = propagator(rates, times[k] - now) @ state
         now = times[k]
         result[k] = kept @ state
     return result
 
 
-def _generator(edges: Array, z: Array, width: Array, phi: Array, delta: float) -> Array:
-    """Rates between neighbouring cells; columns sum to zero, L exp(-Phi) width = 0."""
+def generator(edges: Array, z: Array, phi: Array, delta: float) -> Array:
+    """Compute the Scharfetter-Gummel rates between neighbouring cells.
+
+    Parameters
+    ----------
+    edges, z : ndarray
+        Edges and middles of the cells, rising in [-1, 1], shapes (cells + 1,) and (cells,) [1].
+    phi : ndarray
+        Potential at `z`, see `landscape.potential`, shape (cells,) [k_B T].
+    delta : float
+        Thermal stability factor [1].
+
+    Returns
+    -------
+    ndarray
+        L of d state/d tau = L state, shape (cells, cells); columns sum to zero, and
+        L exp(-Phi) width = 0 [1].
+
+    References
+    ----------
+    Scharfetter and Gummel, IEEE Trans. Electron Devices 16 (1969) 64,
+    doi:10.1109/T-ED.1969.16566.
+
+    Examples
+    --------
+    >>> edges = np.array([-1.0, 0.0, 1.0])
+    >>> generator(edges, np.array([-0.5, 0.5]), np.zeros(2), 10.0).tolist()
+    [[-0.05, 0.05], [0.05, -0.05]]
+    """
+    width = np.diff(edges)
     step = np.diff(phi)
     rate = (1 - edges[1:-1] ** 2) / (2 * delta) / np.diff(z)
     up = rate * _bernoulli(step) / width[:-1]  # from a cell to the one above
@@ -126,13 +154,37 @@ def _bernoulli(x: Array) -> Array:
     return np.where(small, 1 - x / 2, x / np.expm1(np.where(small, 1.0, np.minimum(x, STEEP))))
 
 
-def _exponential(generator: Array, tau: float) -> Array:
-    """exp(L tau) from sums and products of positive numbers alone."""
-    q = -generator.diagonal().min()
+def propagator(rates: Array, tau: float) -> Array:
+    """Compute exp(L tau) from sums and products of positive numbers alone.
+
+    Parameters
+    ----------
+    rates : ndarray
+        L, see `generator`, shape (cells, cells) [1].
+    tau : float
+        Time over t_D, >= 0 [1].
+
+    Returns
+    -------
+    ndarray
+        Probabilities to go from cell to cell, columns sum to one; transposed it carries the
+        backward equation; shape of `rates` [1].
+
+    References
+    ----------
+    Moler and Van Loan, SIAM Review 45 (2003) 3, doi:10.1137/S00361445024180 (scaling and
+    squaring); that all terms are positive is this project's design, see the module.
+
+    Examples
+    --------
+    >>> propagator(np.array([[-1.0, 1.0], [1.0, -1.0]]), 50.0).round(9).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    q = -rates.diagonal().min()
     squarings = max(0, int(np.ceil(np.log2(max(q * tau, 1e-300)))))
     d = tau / 2.0**squarings
-    shifted = (generator + q * np.eye(len(generator))) * d
-    power: Array = np.eye(len(generator))
+    shifted = (rates + q * np.eye(len(rates))) * d
+    power: Array = np.eye(len(rates))
     term = power
     with galerkin.one_thread():
         for k in range(1, TERMS):

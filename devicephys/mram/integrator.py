@@ -128,6 +128,34 @@ def checked_step(plan: Sequence[Stage], step: float | None, factors: Factors = S
     return chosen
 
 
+def checked_precision(dtype: object) -> None:
+    """Check that a precision is one that the integrators know.
+
+    Parameters
+    ----------
+    dtype : object
+        What was given.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither numpy.float32 nor numpy.float64.
+
+    References
+    ----------
+    This project's design, docs/theory/macrospin.md.
+
+    Examples
+    --------
+    >>> checked_precision(int)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.ParameterError: dtype = <class 'int'>; expected numpy.float32 or numpy.float64
+    """
+    if dtype not in (np.float32, np.float64):
+        raise ParameterError(f"dtype = {dtype!r:.60}", expected="numpy.float32 or numpy.float64")
+
+
 def carry(
     m: Floats, stage: Stage, steps: int, step: float, rng: np.random.Generator,
     factors: Factors = SAME, noise: Noise = "discrete",

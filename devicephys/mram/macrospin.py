@@ -25,7 +25,7 @@ from devicephys.mram.free_layer import (
     Stage,
     decided,
 )
-from devicephys.mram.integrator import carry, checked_step
+from devicephys.mram.integrator import carry, checked_precision, checked_step
 from devicephys.mram.kick import NOISES, Noise
 
 BLOCK = 16384  # trajectories that share a stream of random numbers, and stay in the cache
@@ -389,8 +389,7 @@ def _setup(
                 f"Factors.{name} of {len(value)} layers", expected=f"one, or {count}"
             )
     longest = checked_step(plan, step, factors)
-    if dtype not in (np.float32, np.float64):
-        raise ParameterError(f"dtype = {dtype!r:.60}", expected="numpy.float32 or numpy.float64")
+    checked_precision(dtype)
     given = None if start is None else _unit(start, count)
 
     def begin(which: slice, rng: np.random.Generator) -> tuple[Floats, Factors]:
@@ -435,13 +434,13 @@ def _levels(
     own = written.hottest(rest, plan, factors)
     down, up = (decided(own, DROP, side) for side in (-1, 1))
     down, up = (x if x < 1 else never for x in (down, up))
-    pulse = plan[:-1]
+    kept, back = down < 1 and bool((factors.torque == 1).all()), 0.0
     levels = [(down, up)]
-    for k in reversed(range(len(pulse))):
-        kept = levels[-1][0] == down and bool((factors.torque == 1).all())
-        kept = kept and down < 1 and written.holds(rest, pulse[k], down, DROP)
-        hot = [replace(s, layer=replace(s.layer, delta=own.delta)) for s in pulse[k:]]
-        kept = kept and written.returning(rest, hot) * count < RETURNING
+    for stage in reversed(plan[:-1]):
+        if kept:
+            hot = replace(stage, layer=replace(stage.layer, delta=own.delta))
+            back += written.returning(rest, [hot])
+            kept = back * count < RETURNING and written.holds(rest, stage, down, DROP)
         levels.append((down if kept else never, never))
     return levels[::-1]
 

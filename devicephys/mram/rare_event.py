@@ -21,13 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 from scipy import stats as scipy_stats
 
 from devicephys import stats
 from devicephys.checks import Array, generator, in_range, whole
 from devicephys.errors import AccuracyError, AccuracyWarning, ParameterError
-from devicephys.mram import boltzmann, galerkin, integrator, landscape, written
+from devicephys.mram import boltzmann, finite_volume, integrator, landscape, written
 from devicephys.mram.free_layer import NONE, Floats, FreeLayer, Stage, decided, is_axial
 from devicephys.mram.macrospin import BLOCK
 
@@ -38,7 +37,6 @@ CELLS = 192  # in theta, of the backward equation; even, so that z = 0 is an edg
 BINS = 8192  # in z, of a tabulated importance
 MOST_LEGS = 3000  # of a stage
 FLOOR = 1e-200  # of the importance over its maximum
-MOST = 200.0  # exponent that is far from overflow
 RETURNING = 1e-4  # probability that heat brings a written layer back, at the most
 NEVER = -2.0  # a level that no z is below
 
@@ -184,8 +182,7 @@ def solve(
     >>> found.method, bool(0.7 < found.wer / 8.60e-8 < 1.4)
     ('importance', True)
     """
-    if dtype not in (np.float32, np.float64):
-        raise ParameterError(f"dtype = {dtype!r:.60}", expected="numpy.float32 or numpy.float64")
+    integrator.checked_precision(dtype)
     n, repeats = whole("particles", particles, least=100), whole("repeats", repeats, least=4)
     workers = whole("workers", workers, least=1)
     in_range("relax", relax, "1", above=0, inclusive=True, scalar=True)
@@ -210,11 +207,11 @@ def solve(
     if method == "survivors":
         used, other = levels.kill, float(shifted.mean())
         if not low <= other <= high:
-            warnings.warn(_returning(wer, low, high, other, levels), stacklevel=2)
+            warnings.warn(_comes_back(wer, low, high, other, levels), stacklevel=2)
     return RareEvent(wer, low, high, error, effective, used, other, method, repeats, n)
 
 
-def _returning(
+def _comes_back(
     wer: float, low: float, high: float, other: float, levels: _Levels
 ) -> AccuracyWarning:
     return AccuracyWarning(
@@ -383,22 +380,12 @@ def _legs_by_importance(plan: Sequence[Stage], step: float) -> list[_Leg]:
 
 
 def _backward(z: Array, stage: Stage, tau: float) -> Array:
-    """exp(L^T tau) with Scharfetter-Gummel rates L between cells: no element is negative."""
+    """Carry back by exp(L^T tau), L the rates of `finite_volume`: no element is negative."""
     layer = stage.layer
     drift = np.zeros((1, max(len(layer.anisotropy[2]), len(layer.angular))))
     drift[0, : len(layer.anisotropy[2])] -= layer.anisotropy[2]
     drift[0, : len(layer.angular)] -= stage.torque[2] * layer.angular
     drift[0, 0] -= layer.h[2] + stage.field[2]
     edges = -np.cos(np.pi * np.arange(CELLS + 1) / CELLS)
-    step = np.diff(landscape.potential(drift, np.array([layer.delta]), z)[0])
-    rate = (1 - edges[1:-1] ** 2) / (2 * layer.delta) / np.diff(z)
-    up = rate / special.exprel(step) / np.diff(edges)[:-1]
-    down = rate / special.exprel(-step) / np.diff(edges)[1:]
-    loss = np.r_[up, 0] + np.r_[0, down]
-    # Shifted, so that sums and products are of positive numbers alone.
-    shift = loss.max()
-    gain = np.diag(up, 1) + np.diag(down, -1) + np.diag(shift - loss)
-    parts = int(np.ceil(shift * tau / MOST)) or 1
-    part = galerkin.exponential(gain[None] * tau / parts)[0] * np.exp(-shift * tau / parts)
-    with galerkin.one_thread():
-        return np.asarray(np.linalg.matrix_power(part, parts))
+    phi = landscape.potential(drift, np.array([layer.delta]), z)[0]
+    return finite_volume.propagator(finite_volume.generator(edges, z, phi, layer.delta), tau).T

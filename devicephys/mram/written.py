@@ -136,10 +136,10 @@ def returning(rest: FreeLayer, stages: Sequence[Stage]) -> float:
     total = 0.0
     axis = np.array([[0.0], [0.0], [-1.0]])
     for stage in stages:
-        hot = replace(rest, delta=stage.layer.delta)
+        delta = stage.layer.delta
         pull = float(fields(stage, axis)[1][2, 0] / effective_field(rest, axis)[2, 0])
-        height = depth(hot, -1) * max(pull, 0.0) ** 2
-        total += float(np.max(stage.tau)) * np.sqrt(hot.delta) * np.exp(-height)
+        height = depth(rest, -1) * delta / rest.delta * max(pull, 0.0) ** 2
+        total += float(np.max(stage.tau)) * np.sqrt(delta) * np.exp(-height)
     return float(min(total, 1.0))
 
 
