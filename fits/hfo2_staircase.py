@@ -3,6 +3,8 @@
 Nothing is fitted: the table counts what was measured. LRS is the resistance before the first
 pulse of a ramp, HRS the resistance after the pulse at a voltage. A ramp that has ended below a
 voltage gives no sample there (above 1.2 V in the data this was written for: up to 3 % of ramps).
+Beside the cells of `devicephys.rram.cell.CELLS`, which are counted, the table carries 1T1R cells
+whose data are stored with an error-correcting code (`CODED`): formulas over the counted rates.
 """
 
 import warnings
@@ -15,6 +17,7 @@ from scipy import stats as scipy_stats
 
 from devicephys import __version__, tables
 from devicephys.checks import Array, known
+from devicephys.ecc import Code, coded, residual_ber, secded
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import staircase
@@ -23,6 +26,7 @@ from devicephys.rram.ramp import Variance, onset_voltage, split_variance
 from devicephys.stats import LEVEL
 
 NAME = "hfo2_staircase"
+CODED = {f"1T1R + {code.name}": code for code in (secded(64),)}
 LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many ramps have ended
 
 
@@ -77,7 +81,7 @@ def _estimate(
 
 
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
-    """Count 1T1R and 2T2R read errors at every voltage; energy of the last RESET pulse."""
+    """Count 1T1R and 2T2R read errors at every voltage; 1T1R with a code; energy of the pulse."""
     r = staircase.ramps(dataset)
     for name in grid:
         known("axis of this recipe", name, ("pulse_voltage",))
@@ -104,15 +108,28 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     }
     width = float(dataset.pulse_width.values[0])
     energy = pulse_energy(np.asarray(voltages), np.median(r.lrs), width)
+    values = errors | {"energy_per_bit": np.tile(energy, (len(CELLS), 1))}
+    one = {name: x[CELLS.index("1T1R")] for name, x in values.items()}
+    for code in CODED.values():
+        values = {name: np.vstack([values[name], x]) for name, x in _coded(code, one).items()}
     return tables.make(
-        {"cell": np.array(CELLS), "pulse_voltage": np.asarray(voltages)},
-        errors | {"energy_per_bit": np.tile(energy, (len(CELLS), 1))},
+        {"cell": np.array([*CELLS, *CODED]), "pulse_voltage": np.asarray(voltages)},
+        values,
         {
             "title": "HfO2 staircase RESET: read error and energy of the last pulse",
             "source": f"recipe {NAME}: counts of measured ramps, intervals clustered by device",
             "input_files": {dataset.attrs["source"]: dataset.attrs["sha256"]},
             "bit": "1 is LRS; energy V^2 t_p/R_LRS of one RESET pulse; SET not included",
+            "codes": "independent errors, random data, upper bounds; energy x cells per data bit",
             "pulse_width_s": width,
             "synthetic": 0,
         },
     )
+
+
+def _coded(code: Code, cell: Mapping[str, Array]) -> dict[str, Array]:
+    """Give the six variables of data stored with a code; its bound rises with the error rate."""
+    p01, p10 = cell["p01"], cell["p10"]
+    found = coded(code, p01, p10, cell["energy_per_bit"])
+    ends = {name: residual_ber(code, cell[name]) for name in ("ber_lo", "ber_hi")}
+    return found | ends

@@ -192,6 +192,63 @@ def test_ramp_that_starts_above_the_lowest_voltage_is_refused(path):
     assert refusal(path, other).startswith(":1: a ramp starts at 0.05 V")
 
 
+def test_voltages_of_a_set_are_refused_by_row(path):
+    message = refusal(path, line(1, 0, 5000, 5001) + line(1, -0.5, 5000, 5001))
+    assert message.startswith(":2: V_SL = -0.5 V; expected a RESET staircase, V_SL >= 0")
+    assert "leave out SET pulses" in message
+
+
+def test_set_within_a_ramp_is_refused_by_row(path):
+    """The voltage goes on rising, so nothing else tells the two halves apart."""
+    rows = [(0.0, 5000, 5000), (0.5, 5000, 20e3), (1.0, 5050, 9e3), (1.5, 9e3, 40e3)]
+    message = refusal(path, "".join(line(1, *row) for row in rows))
+    assert message.startswith(":3: the cell was set within a ramp: 20000 Ohm, then 5050 Ohm")
+    assert "starts again after every SET" in message
+    fine = [(0.0, 5000, 20e3), (0.5, 7e3, 9e3), (1.0, 9e3, 20e3)]  # noisy, but no LRS
+    assert read(path, "".join(line(1, *row) for row in fine)).sizes["point"] == 3
+    restarted = [(0.0, 5000, 5000), (0.5, 5000, 20e3), (0.0, 5050, 5060), (0.5, 5060, 40e3)]
+    assert read(path, "".join(line(1, *row) for row in restarted)).cycle.values.max() == 1
+
+
+@pytest.mark.parametrize("column", [4, 5])
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_in_kilo_ohm_is_warned_of_by_row(path, row, column):
+    ramp = [(0.0, 6000, 6010), (0.5, 6010, 6100), (1.0, 6100, 6150), (1.5, 6150, 18000)]
+    lines = [line(d, *values) for d in (1, 2) for values in ramp]
+    cells = lines[row].split("\t")
+    cells[column] = f"{float(cells[column]) / 1000:.3f}"
+    lines[row] = "\t".join(cells).rstrip("\n") + "\n"
+    with pytest.warns(UserWarning, match=rf"ramps\.csv:{row + 1}: .*is it kOhm\?") as caught:
+        read(path, "".join(lines))
+    assert len(caught) == 1
+    assert "(1 such rows)" in str(caught[0].message)
+
+
+def test_a_file_in_kilo_ohm_is_warned_of_once(path):
+    text = "".join(line(1, v, 6.0, 6.1) for v in (0.0, 0.5))
+    with pytest.warns(UserWarning, match=r"initial resistances of 6 Ohm in the median") as caught:
+        read(path, text)
+    assert len(caught) == 1
+
+
+def test_an_initial_resistance_in_milli_ohm_is_warned_of(path):
+    text = "".join(line(d, 0.0, r, 1e7) for d, r in ((1, 5e3), (2, 5.1e3), (3, 5.2e6)))
+    with pytest.warns(UserWarning, match=r"csv:3: 5\.2e\+06 and 1e\+07 Ohm, far from"):
+        read(path, text)
+
+
+@pytest.mark.parametrize("hrs", [1e6, 1e9])
+def test_high_resistance_states_of_any_height_are_no_strange_units(path, hrs):
+    assert read(path, line(1, 0.0, 5e3, 5e3) + line(1, 0.5, 5e3, hrs)).sizes["point"] == 2
+
+
+def test_device_that_never_starts_again_is_warned_of_where_others_do(path):
+    ramps = [(str(d), [0.0, 0.1]) for d in (1, 2, 3) for _ in range(6)]
+    with pytest.warns(UserWarning, match=r"device 4 has 1 ramp, others 6 \(1 such devices\)"):
+        read(path, text_of([*ramps, ("4", [0.0, 0.1, 0.2])]))
+    read(path, text_of([*ramps, ("4", [0.0, 0.1]), ("4", [0.0, 0.1])]))  # two ramps: no warning
+
+
 def test_ramps_refuses_other_data():
     for dataset in (xr.Dataset(), xr.Dataset(attrs={"kind": "wer_counts"})):
         kind = dataset.attrs.get("kind")

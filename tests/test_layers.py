@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (  # lowest first; a name covers the modules below it
-    ("errors", "checks", "constants", "units"),
+    ("errors", "checks", "constants", "units", "lanes_numba"),
     ("parameters", "stats", "symbolic", "expression", "on_sphere", "energy_terms"),
-    ("mram", "rram", "free_energy"),
+    ("mram", "rram", "ecc", "free_energy"),
     ("io", "bnn"),
     ("tables", "fitting", "sweep"),
     ("data", "fits"),
@@ -37,7 +37,7 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
         "report",
     },
     "sklearn": {"bnn"},
-    "numba": {"mram"},
+    "numba": {"lanes_numba", "mram", "rram"},
     "sympy": {"symbolic", "expression", "on_sphere", "energy_terms", "free_energy"},
 }
 FOLDERS = {"devicephys": "", "fits": "fits", "data": "data", "validation": "validation"}

@@ -97,6 +97,16 @@ def test_pulse_energy_scales_and_refuses():
         cell.pulse_energy(1.0, 0.0, 1e-9)
 
 
+def test_energy_counts_pulses_and_takes_a_current_instead_of_a_resistance():
+    assert cell.pulse_energy(1.0, 5e3, 200e-9, 2.5) == pytest.approx(2.5 * 4e-11)
+    assert cell.current_energy([-1.0, 1.0], [-2e-4, 2e-4], 200e-9) == pytest.approx(4e-11)
+    assert cell.current_energy(1.0, 2e-4, 200e-9, [0, 3]) == pytest.approx([0, 1.2e-10])
+    with pytest.raises(ParameterError, match="same sign"):
+        cell.current_energy(1.0, -2e-4, 200e-9)
+    with pytest.raises(ParameterError, match="n_pulses = -1"):
+        cell.pulse_energy(1.0, 5e3, 200e-9, -1)
+
+
 def test_variance_components_are_recovered():
     rng = np.random.default_rng(4)
     device = np.repeat(np.arange(400).astype(str), 10)

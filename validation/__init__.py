@@ -14,10 +14,13 @@ from devicephys.checks import known
 
 CLAIMS = (
     "array_average",
+    "cell_errors",
     "closed_forms",
     "fokker_planck_reference",
     "hfo2_table",
     "mnist_accuracy",
+    "read_noise",
+    "relaxation",
     "round_trip",
     "solvers",
     "solvers_off_axis",

@@ -4,10 +4,12 @@ Columns: address, pulse width [ns], V_SL [V], V_WL [V], resistance before and af
 voltage of a cell starts again at its lowest value with every new ramp.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from devicephys.checks import Array
 from devicephys.errors import DataError
@@ -15,6 +17,10 @@ from devicephys.io.files import decode, parse_number, read_bytes, sha256
 from devicephys.rram.ramp import Ramps
 
 N_COLUMNS = 6
+LEAST_LRS = 100.0  # Ohm: cell and transistor together are never less
+OTHER_UNIT = 300.0  # a factor beyond any spread of the LRS, and below the 1000 of a prefix
+SAME_STATE, RESET_STATE = 1.2, 3.0  # over a ramp's initial resistance: LRS again, surely not LRS
+MANY_RAMPS = 5
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -34,7 +40,14 @@ def read(path: str | Path) -> xr.Dataset:
     Raises
     ------
     DataError
-        If the file is missing, has other columns, or a row is impossible.
+        If the file is missing, has other columns, or a row is impossible: a negative voltage (the
+        staircase is one of RESET), or a cell that was set within a ramp.
+
+    Warns
+    -----
+    UserWarning
+        If a resistance looks like one of another unit, or a device has one ramp where the others
+        have many.
 
     Examples
     --------
@@ -57,6 +70,13 @@ def read(path: str | Path) -> xr.Dataset:
             where=f"{where}:{rows[k]}",
             expected="finite numbers: a whole address, width and resistances > 0",
         )
+    if (voltage < 0).any():
+        k = int(np.flatnonzero(voltage < 0)[0])
+        raise DataError(
+            f"V_SL = {voltage[k]:g} V", where=f"{where}:{rows[k]}",
+            expected="a RESET staircase, V_SL >= 0",
+            remedy="leave out SET pulses; give the magnitude if the sign is a convention",
+        )  # fmt: skip
     new = np.r_[True, (address[1:] != address[:-1]) | (voltage[1:] <= voltage[:-1])]
     late = new & (voltage > voltage.min())
     if late.any():
@@ -68,6 +88,9 @@ def read(path: str | Path) -> xr.Dataset:
         )
     ramp = np.cumsum(new) - 1
     first = np.flatnonzero(new)
+    _refuse_set(rows, before, after, first[ramp], where)
+    _warn_of_units(rows, before, after, first, where)
+    _warn_of_lost_restarts(address[first], where)
     cycle = np.zeros(len(first), np.int64)
     for device in np.unique(address[first]):
         mine = address[first] == device
@@ -130,6 +153,56 @@ def ramps(dataset: xr.Dataset) -> Ramps:
     after[np.cumsum(start) - 1, column] = dataset.resistance_after.values
     lrs = dataset.resistance_before.values[start]
     return Ramps(dataset.device.values[start], voltage, lrs, after)
+
+
+def _refuse_set(
+    rows: list[int], before: Array, after: Array, start: NDArray[np.intp], where: str
+) -> None:
+    """Refuse a cell that was set within a ramp; `start` is the first row of each row's ramp."""
+    own = before[start]  # the initial resistance of the ramp
+    again = (before < SAME_STATE * own) & (before > own / RESET_STATE)
+    again &= np.r_[0.0, after[:-1]] > RESET_STATE * own
+    again &= np.arange(len(start)) > start
+    if again.any():
+        k = int(np.flatnonzero(again)[0])
+        raise DataError(
+            f"the cell was set within a ramp: {after[k - 1]:g} Ohm, then {before[k]:g} Ohm",
+            where=f"{where}:{rows[k]}", expected="a ramp that starts again after every SET",
+            remedy="leave out the rows from the SET to the next start at the lowest voltage",
+        )  # fmt: skip
+
+
+def _warn_of_units(
+    rows: list[int], before: Array, after: Array, first: NDArray[np.intp], where: str
+) -> None:
+    """Warn of resistances whose magnitude suggests another unit than Ohm."""
+    lrs = before[first]
+    typical = float(np.median(lrs))
+    advice = "is it kOhm? Give all resistances in Ohm"
+    if typical < LEAST_LRS:
+        warnings.warn(
+            f"{where}: initial resistances of {typical:g} Ohm in the median, below that of an "
+            f"access transistor; {advice}", stacklevel=3,
+        )  # fmt: skip
+    strange = np.minimum(before, after) < typical / OTHER_UNIT
+    strange[first] |= lrs > typical * OTHER_UNIT
+    if strange.any():
+        k = int(np.flatnonzero(strange)[0])
+        warnings.warn(
+            f"{where}:{rows[k]}: {before[k]:g} and {after[k]:g} Ohm, far from the median initial "
+            f"resistance of {typical:g} Ohm ({strange.sum()} such rows); {advice}", stacklevel=3,
+        )  # fmt: skip
+
+
+def _warn_of_lost_restarts(device: Array, where: str) -> None:
+    """Warn of a device with a single ramp where others have many: its restarts may be lost."""
+    names, counts = np.unique(device, return_counts=True)
+    if np.median(counts) >= MANY_RAMPS and counts.min() == 1:
+        few = names[counts == 1]
+        warnings.warn(
+            f"{where}: device {few[0]:g} has 1 ramp, others {np.median(counts):g} "
+            f"({len(few)} such devices); are rows at the lowest voltage missing?", stacklevel=3,
+        )  # fmt: skip
 
 
 def _table(text: str, where: str) -> tuple[list[int], Array]:

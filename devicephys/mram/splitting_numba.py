@@ -1,6 +1,6 @@
 """The splitting of `splitting`, compiled by numba (extra ``fast``): same law, several times faster.
 
-Each trajectory has its own xoshiro128+ generator, seeded by the caller's. A tile of trajectories
+Each trajectory has its own generator of `lanes_numba`. A tile of trajectories
 stays in the first-level cache for all steps of a call, in one flat array with rows at constant
 distances, so that the compiler sees that nothing overlaps and uses vectors throughout.
 """
@@ -11,12 +11,11 @@ import numba
 import numpy as np
 
 from devicephys.checks import Array
+from devicephys.lanes_numba import FAST, JIT, draw, seeded
+from devicephys.lanes_numba import LANES as TILE
 from devicephys.mram.free_layer import Factors, Floats, Stage, is_axial
 from devicephys.mram.kick import corner
 
-TILE = 512  # trajectories
-FAST = {"contract", "nsz", "arcp", "reassoc"}  # rounding only: NaN and infinity stay
-JIT = numba.njit(fastmath=FAST, error_model="numpy")
 QUARTER = float(np.float32(np.pi / 2))  # of a turn; the rest of it is taken off, too
 
 
@@ -69,8 +68,7 @@ def advance(
     if not steps or not n:
         return
     tiles = -(-n // TILE)
-    state = rng.integers(0, 2**32, (tiles, 4, TILE), np.uint32)
-    state[:, 0] |= np.uint32(1)  # never all zero
+    state = seeded(tiles, rng)
     # Six rows a tile: m and the three factors; the last tile is filled up with still vectors.
     rows = np.zeros((6, tiles * TILE), m.dtype)
     rows[2] = 1
@@ -86,7 +84,7 @@ def advance(
     kicks = corner(step / stage.layer.delta, 0.6)
     kernel = _axial if p.axial else _general
     kernel(
-        tile, state.reshape(tiles, -1), steps, kind(step), kind(p.alpha),
+        tile, state, steps, kind(step), kind(p.alpha),
         *map(numbers, (kicks, *p.anisotropy, p.angular, p.constant, p.torque)),
     )  # fmt: skip
     m[:] = tile.reshape(tiles, 6, TILE).swapaxes(0, 1).reshape(6, -1)[:3, :n]
@@ -143,27 +141,15 @@ def _turn(x, y, angle, kind):  # type: ignore[no-untyped-def]
 
 
 @JIT
-def _draw(state, j):  # type: ignore[no-untyped-def]
-    """Next number of generator j."""
-    p, q, r, s = state[j], state[j + TILE], state[j + 2 * TILE], state[j + 3 * TILE]
-    shifted = q << np.uint32(9)
-    r ^= p
-    s ^= q
-    state[j], state[j + TILE], state[j + 2 * TILE] = p ^ s, q ^ r, r ^ shifted
-    state[j + 3 * TILE] = (s << np.uint32(11)) | (s >> np.uint32(21))
-    return np.uint32(p + (s ^ q))
-
-
-@JIT
-def _kick(x, y, z, draw, kicks, weaker, kind):  # type: ignore[no-untyped-def]
+def _kick(x, y, z, bits, kicks, weaker, kind):  # type: ignore[no-untyped-def]
     """Add w x m, w being zero or a corner of the icosahedron, and project back.
 
     Two bits are the signs, the others a number below five: three of five draws turn the vector,
     the corners being (0, p, q) and its cyclic permutations.
     """
-    fifth = kind(np.int32(draw & np.uint32(0x3FFFFFFF))) * kind(5 * 2.0**-30)
-    p = weaker * (kicks[0] if draw & np.uint32(1 << 31) else -kicks[0])
-    q = weaker * (kicks[1] if draw & np.uint32(1 << 30) else -kicks[1])
+    fifth = kind(np.int32(bits & np.uint32(0x3FFFFFFF))) * kind(5 * 2.0**-30)
+    p = weaker * (kicks[0] if bits & np.uint32(1 << 31) else -kicks[0])
+    q = weaker * (kicks[1] if bits & np.uint32(1 << 30) else -kicks[1])
     one = kind(1) if fifth < kind(1) else kind(0)
     two = kind(1) if fifth < kind(2) else kind(0)
     three = kind(1) if fifth < kind(3) else kind(0)
@@ -224,7 +210,7 @@ def _axial(  # type: ignore[no-untyped-def]
             for j in range(TILE):
                 x, y, z = tile[j], tile[j + TILE], tile[j + 2 * TILE]
                 fa, ft, weaker = tile[j + 3 * TILE], tile[j + 4 * TILE], tile[j + 5 * TILE]
-                x, y, z = _kick(x, y, z, _draw(state, j), kicks, weaker, kind)
+                x, y, z = _kick(x, y, z, draw(state, j), kicks, weaker, kind)
                 along = fa * _series(sz, z) + hz + ft * cross * _series(sg, z)
                 x, y = _turn(x, y, turn * along, kind)
                 z = _damp_axial(z, s, fa, ft, sz, sg, hz, tz, kind)
@@ -257,7 +243,7 @@ def _general(  # type: ignore[no-untyped-def]
                 x, y = _turn(x, y, turn * (fa * _series(sz, z) + h[2] + r * _series(sg, z)), kind)
                 y, z = _turn(y, z, turn * (fa * _series(sx, x) + p), kind)
                 z, x = _turn(z, x, turn * (fa * _series(sy, y) + q), kind)
-                x, y, z = _kick(x, y, z, _draw(state, j), kicks, weaker, kind)
+                x, y, z = _kick(x, y, z, draw(state, j), kicks, weaker, kind)
                 z, x = _turn(z, x, turn * (fa * _series(sy, y) + q), kind)
                 y, z = _turn(y, z, turn * (fa * _series(sx, x) + p), kind)
                 x, y = _turn(x, y, turn * (fa * _series(sz, z) + h[2] + r * _series(sg, z)), kind)

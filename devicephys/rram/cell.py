@@ -3,7 +3,8 @@
 Bit 1 is the low-resistance state (LRS), bit 0 the high-resistance state (HRS): p10 is the
 probability to read a stored 1 as 0, p01 to read a stored 0 as 1, and ber = (p01 + p10)/2.
 A 1T1R cell compares its resistance with a threshold; a 2T2R cell compares two devices, one in
-either state, and stores the bit in their order, so p01 = p10.
+either state, and stores the bit in their order, so p01 = p10. States given by a law instead of
+samples: `rram.log_normal`, `rram.threshold`.
 """
 
 from dataclasses import dataclass
@@ -159,8 +160,10 @@ def _rates(cell: Cell, lrs: Array, hrs: Array) -> Array:
     return np.array([p, p, np.nan])
 
 
-def pulse_energy(voltage: ArrayLike, resistance: ArrayLike, pulse_width: ArrayLike) -> Array:
-    """Compute the energy of a pulse on a cell that keeps its resistance.
+def pulse_energy(
+    voltage: ArrayLike, resistance: ArrayLike, pulse_width: ArrayLike, n_pulses: ArrayLike = 1
+) -> Array:
+    """Compute the energy of pulses across a resistance that they do not change.
 
     Valid as an upper bound for a RESET pulse, during which the resistance rises; the voltage
     drops over cell and access transistor together.
@@ -173,16 +176,18 @@ def pulse_energy(voltage: ArrayLike, resistance: ArrayLike, pulse_width: ArrayLi
         Resistance of cell and transistor, > 0, shape broadcast with `voltage` [Ohm].
     pulse_width : array_like
         Pulse width, > 0, shape broadcast with `voltage` [s].
+    n_pulses : array_like, optional
+        Number of pulses, >= 0, also a mean number, shape broadcast with `voltage` [1].
 
     Returns
     -------
     ndarray
-        V^2 t_p/R, broadcast shape [J].
+        n V^2 t_p/R, broadcast shape [J].
 
     Raises
     ------
     ParameterError
-        If a resistance or width is not positive.
+        If a resistance or width is not positive, or a number of pulses negative.
 
     References
     ----------
@@ -194,6 +199,52 @@ def pulse_energy(voltage: ArrayLike, resistance: ArrayLike, pulse_width: ArrayLi
     >>> float(pulse_energy(0.8, 6035.0, 200e-9).round(14))
     2.121e-11
     """
+    voltage = in_range("voltage", voltage, "V")
     resistance = in_range("resistance", resistance, "Ohm", above=0)
+    return current_energy(voltage, voltage / resistance, pulse_width, n_pulses)
+
+
+def current_energy(
+    voltage: ArrayLike, current: ArrayLike, pulse_width: ArrayLike, n_pulses: ArrayLike = 1
+) -> Array:
+    """Compute the energy of pulses whose current is known, from a measurement or a compliance.
+
+    Valid for a current that is constant over the pulse; put in its mean otherwise.
+
+    Parameters
+    ----------
+    voltage : array_like
+        Pulse voltage, any shape [V].
+    current : array_like
+        Current, of the sign of the voltage, shape broadcast with `voltage` [A].
+    pulse_width : array_like
+        Pulse width, > 0, shape broadcast with `voltage` [s].
+    n_pulses : array_like, optional
+        Number of pulses, >= 0, also a mean number, shape broadcast with `voltage` [1].
+
+    Returns
+    -------
+    ndarray
+        n V I t_p, broadcast shape [J].
+
+    Raises
+    ------
+    ParameterError
+        If a width is not positive, a number of pulses negative, or the current flows against
+        the voltage.
+
+    References
+    ----------
+    Joule's law.
+
+    Examples
+    --------
+    >>> float(current_energy(1.0, 100e-6, 200e-9, n_pulses=2).round(13))
+    4e-11
+    """
     width = in_range("pulse_width", pulse_width, "s", above=0)
-    return np.asarray(np.square(in_range("voltage", voltage, "V")) * width / resistance)
+    n = in_range("n_pulses", n_pulses, "1", above=0, inclusive=True)
+    power = in_range("voltage", voltage, "V") * in_range("current", current, "A")
+    in_range("voltage x current", power, "W", above=0, inclusive=True,
+             remedy="give voltage and current the same sign")  # fmt: skip
+    return np.asarray(power * width * n)
