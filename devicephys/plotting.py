@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 
 from devicephys.bnn.accuracy import LeastEnergy, rows_of
 from devicephys.checks import Array
+from devicephys.ecc import overhead
 from devicephys.fitting.bands import Band
+from devicephys.rram.operating_points import CODED
 from devicephys.stats import binomial_interval
 from devicephys.units import prefix_of, si
 
@@ -188,6 +190,133 @@ def ramps_figure(voltage: Array, lrs: Array, after: Array) -> Figure:
     return figure
 
 
+def resistance_figure(model: xr.Dataset) -> Figure:
+    """Plot resistance along the staircase, under equal pulses, and by the weak-RESET law.
+
+    Parameters
+    ----------
+    model : xarray.Dataset
+        As `fitting.ramp_comparison.compare` gives it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels that share the resistance axis.
+
+    Examples
+    --------
+    See docs/guide/hfo2.md.
+    """
+    v, n = model.pulse_voltage.values, model.pulses.values
+    with matplotlib.rc_context(STYLE):
+        figure, (left, middle, right) = _axes(3, 9.8, 4.0, sharey=True)
+        _singles(left, v, model.r_single.values)
+        _quantiles(left, v, model.r_measured.values, COLOURS[0], "measured")
+        low, centre, high = model.r_model.values / 1e3
+        left.plot(v, centre, color=COLOURS[1], label="filament, median")
+        left.plot(v, low, color=COLOURS[1], ls="--", lw=1, label="filament, 5 and 95 %")
+        left.plot(v, high, color=COLOURS[1], ls="--", lw=1)
+        left.set_xlabel("staircase voltage $V_{SL}$ [V]")
+        left.set_ylabel("resistance [kOhm]")
+        for axes, name, colour, title in (
+            (middle, "r_train", COLOURS[1], "filament"),
+            (right, "r_law", COLOURS[2], "weak-RESET law"),
+        ):
+            _singles(axes, n, model[f"{name}_single"].values)
+            _quantiles(axes, n, model[name].values, colour, title)
+            axes.set_xscale("log")
+            axes.set_xlabel("number of equal pulses [1]")
+        for axes in (left, middle, right):
+            axes.set_yscale("log")
+            axes.set_ylim(4, 200)
+            axes.legend(loc="upper left")
+    return figure
+
+
+def _singles(axes: Axes, x: Array, rows: Array) -> None:
+    for row in rows:
+        axes.plot(x, row / 1e3, lw=0.6, color="#888888")
+    axes.plot([], [], lw=0.6, color="#888888", label="ten single devices")
+
+
+def _quantiles(axes: Axes, x: Array, rows: Array, colour: str, name: str) -> None:
+    low, centre, high = rows / 1e3
+    axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0, label=f"{name}, 5-95 %")
+    axes.plot(x, centre, color=colour, lw=2, label=f"{name}, median")
+
+
+def onset_figure(model: xr.Dataset) -> Figure:
+    """Plot the distribution of onset voltages over devices, measured and simulated.
+
+    Parameters
+    ----------
+    model : xarray.Dataset
+        As `fitting.ramp_comparison.compare` gives it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Histogram, and cumulative shares.
+
+    Examples
+    --------
+    See docs/guide/hfo2.md.
+    """
+    pairs = ((model.onset_measured.values, "measured", COLOURS[0]),
+             (model.onset_model.values, "filament", COLOURS[1]))  # fmt: skip
+    with matplotlib.rc_context(STYLE):
+        figure, (left, right) = _axes(2, 9.2, 3.4)
+        edges = np.arange(0.7, max(x.max() for x, _, _ in pairs) + 0.05, 0.05)
+        for x, name, colour in pairs:
+            style: dict[str, Any] = {"color": colour, "weights": np.full(len(x), 100 / len(x))}
+            left.hist(x, edges, alpha=0.25, **style)
+            left.hist(x, edges, histtype="step", lw=1.5, label=f"{name}, {len(x)} devices", **style)
+            right.plot(np.sort(x), (np.arange(len(x)) + 0.5) / len(x), drawstyle="steps-mid",
+                       color=colour, label=name)  # fmt: skip
+        left.set_ylabel("share of devices [%]")
+        right.set_ylabel("cumulative share of devices [1]")
+        for axes in (left, right):
+            axes.set_xlabel("mean onset voltage of a device [V]")
+            axes.legend(loc="center right")
+    return figure
+
+
+def ber_comparison_figure(model: xr.Dataset) -> Figure:
+    """Plot counted and modelled bit error rates against the energy of the last pulse.
+
+    Parameters
+    ----------
+    model : xarray.Dataset
+        As `fitting.ramp_comparison.compare` gives it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each kind of cell.
+
+    Examples
+    --------
+    See docs/guide/hfo2.md.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, panels = _axes(model.sizes["cell"], 9.8, 3.8, sharey=True)
+        for axes, name, colour in zip(panels, model.cell.values, COLOURS, strict=False):
+            mine = model.sel(cell=name)
+            energy = mine.energy.values * 1e12 * (overhead(CODED[name]) if name in CODED else 1.0)
+            ber = mine.ber_measured.values
+            bars = [ber - mine.ber_measured_lo.values, mine.ber_measured_hi.values - ber]
+            axes.errorbar(energy, ber, yerr=bars, fmt="o", ms=4, capsize=2, color=colour,
+                          label="counted")  # fmt: skip
+            axes.plot(energy, mine.ber_model.values, color="#000000", lw=1.2, label="filament")
+            axes.set_yscale("log")
+            axes.set_title(name, fontsize=10)
+            axes.set_xlabel("energy of the last pulse [pJ]")
+            axes.legend(loc="lower left")
+        panels[0].set_ylabel("bit error rate [1], 95 % interval")
+        panels[0].set_ylim(1e-5, 1)
+    return figure
+
+
 def ber_energy_figure(table: xr.Dataset, front: xr.Dataset, synthetic: bool) -> Figure:
     """Plot bit error rate against energy per bit: every operating point, and the front.
 
@@ -213,11 +342,15 @@ def ber_energy_figure(table: xr.Dataset, front: xr.Dataset, synthetic: bool) -> 
     exponent, prefix = prefix_of(float(np.median(table.energy_per_bit)))
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = _axes(1, 6.4, 4.0)
-        if "cell" not in table.dims:
+        for cell, colour in zip(cells, cycle(COLOURS if cells[0] else ["#aaaaaa"]), strict=False):
+            every = table.sel(cell=cell) if cell else table
             axes.plot(
-                table.energy_per_bit.values.ravel() / 10.0**exponent, table.ber.values.ravel(), ".",
-                color="#aaaaaa", ms=4, label="all operating points",
+                every.energy_per_bit.values.ravel() / 10.0**exponent, every.ber.values.ravel(), ".",
+                color=colour, ms=3, alpha=0.6,
+                label="all operating points" if colour == "#aaaaaa" else None,
             )  # fmt: skip
+        if cells[0]:
+            axes.plot([], [], ".", color="#888888", ms=3, label="points that others beat")
         for cell, colour, marker in zip(cells, cycle(COLOURS), cycle(MARKERS), strict=False):
             mine = front.isel(point=np.flatnonzero(front.cell.values == cell)) if cell else front
             energy, ber = mine.energy_per_bit.values / 10.0**exponent, mine.ber.values

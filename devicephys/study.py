@@ -72,7 +72,7 @@ class Study:
 
 WRITTEN = {
     "study.json", "data.nc", "fit.json", "table.nc", "table.csv", "accuracy.nc", "accuracy.csv",
-    "report.html", "report.json",
+    "report.html", "report.json", "model.nc",
 }  # fmt: skip
 REQUIRED = ("title", "intended_use", "recipe", "data", "networks", "seed", "max_loss")
 
@@ -88,7 +88,7 @@ def shipped() -> list[str]:
     Examples
     --------
     >>> shipped()
-    ['hfo2_mnist', 'quickstart']
+    ['hfo2_mnist', 'hfo2_weak_reset', 'quickstart']
     """
     folder = resources.files(fits) / "studies"
     return sorted(
@@ -403,7 +403,7 @@ def run(
         What to do.
     out : str or Path
         The folder to make: study.json, data.nc, fit.json, table.nc, table.csv, accuracy.nc,
-        accuracy.csv, and the report (see `report.write`).
+        accuracy.csv, model.nc where the recipe has a model, and the report (see `report.write`).
     force : bool, optional
         Whether an existing folder may be replaced.
     progress : callable, optional
@@ -439,6 +439,8 @@ def run(
         resolved = json.dumps(config(study), sort_keys=True)
         table.attrs |= {"config": resolved, "seed": study.seed}
         progress("table", 1, 1)
+        if hasattr(recipe, "model"):
+            netcdf.write(recipe.model(dataset, fit, rng), folder / "model.nc")
         results = evaluate(table, study.networks, study.seed, study.sampling, study.max_loss,
                            lambda k, n: progress("accuracy", k, n))  # fmt: skip
         write_bytes(folder / "study.json", (resolved + "\n").encode())

@@ -5,11 +5,9 @@ done, in the folder ``<output>.parts``; a run of the same request takes up what 
 folder goes when the table is written. Numbers do not depend on where a run was interrupted.
 """
 
-import contextlib
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -18,11 +16,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from devicephys import __version__, tables
+from devicephys import __version__, parts, tables
 from devicephys.checks import Array, in_range, known
-from devicephys.errors import AccuracyError, DataError, OutputExistsError, ParameterError
+from devicephys.errors import OutputExistsError, ParameterError
 from devicephys.io import netcdf
-from devicephys.io.files import read_bytes, refuse_existing, sha256, write_bytes
+from devicephys.io.files import refuse_existing
 from devicephys.io.junction_toml import JunctionFile
 from devicephys.mram.circuit import Access
 from devicephys.mram.junction import at_temperature
@@ -30,6 +28,7 @@ from devicephys.mram.pulse import UNITS, Drive, Pulse, square, trapezoid
 from devicephys.mram.spread import Spread, mean_write_error_rate
 from devicephys.mram.write import DEEP, energy_per_bit, write_error_rate
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
+from devicephys.parts import Progress
 from devicephys.units import si
 
 POINTS = 4000  # of a chunk: bounds the memory, and the seconds that an interruption costs
@@ -39,10 +38,8 @@ ATOL = 1e-30  # of a rate: no number of writes ever shows it
 ROWS = 7  # of a chunk: rate, error and method of either direction, energy
 METHODS = ("fokker_planck", "thermal", "array_mean")
 SIGMAS = ("sigma_delta", "sigma_i_c0", "sigma_t_d", "sigma_r_p")
-OWN = re.compile(r"request\.json|\d{6}\.part|\.devicephys-.*")  # files of a folder of parts
 
 Chunk = tuple[int, int, slice, slice]  # of temperatures, spreads, levels and widths
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -138,16 +135,11 @@ def run(
     axes = _axes(junction, grid)
     plan = _plan(junction, axes, rise, fall, rtol, atol)
     request = _request(junction, axes, plan)
-    folder = _open(out, request, force=force)
-    try:
-        found = _chunk_by_chunk(plan, folder, sha256(request.encode()), progress)
-    except BaseException:
-        if not any(folder.glob("*.part")):
-            _remove(folder)
-        raise
+    folder = parts.open_folder(out, request, force=force)
+    found = _filled(plan, folder, request, progress)
     table = _table(junction, axes, plan, found)
     netcdf.write(table, out, force=force)
-    _remove(folder)
+    parts.remove(folder)
     return table
 
 
@@ -230,60 +222,6 @@ def _request(junction: JunctionFile, axes: Mapping[str, Array], plan: _Plan) -> 
     return json.dumps(values, sort_keys=True) + "\n"
 
 
-def _open(out: Path, request: str, *, force: bool) -> Path:
-    """Give the folder of parts of this request, made where there is none."""
-    folder = out.with_name(f"{out.name}.parts")
-    where = str(folder)
-    if folder.exists():
-        names = [p.name for p in folder.iterdir()] if folder.is_dir() else [folder.name]
-        foreign = sorted(name for name in names if not OWN.fullmatch(name))
-        if foreign:
-            raise OutputExistsError(
-                f"holds {foreign[0]}, which no sweep has written", where=where,
-                remedy="choose another output: this folder is needed for finished chunks",
-            )  # fmt: skip
-        differs = _differences(folder / "request.json", request)
-        if differs and not any(name.endswith(".part") for name in names):
-            _remove(folder)  # interrupted before its first chunk: nothing is lost
-            return _open(out, request, force=force)
-        if differs and not force:
-            raise OutputExistsError(
-                f"holds finished chunks of another request, which differs in {differs}",
-                where=where,
-                expected="the same request, to finish it",
-                remedy="choose another output, or pass --force to drop these chunks",
-            )
-        if not differs:
-            return folder
-        _remove(folder)
-    try:
-        folder.mkdir()
-    except OSError as err:
-        raise DataError(
-            f"cannot be made ({err.strerror})", where=where, remedy="choose another place"
-        ) from err
-    write_bytes(folder / "request.json", request.encode())
-    return folder
-
-
-def _differences(path: Path, request: str) -> str:
-    try:
-        old, new = json.loads(read_bytes(path)), json.loads(request)
-        names = [k for k in {**old, **new} if old.get(k) != new.get(k)]
-    except (DataError, ValueError, TypeError, AttributeError):
-        return "what cannot be read: request.json is damaged"
-    return ", ".join(sorted(names))
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder of parts, and nothing that is not a sweep's own."""
-    for path in folder.iterdir():
-        if OWN.fullmatch(path.name):
-            path.unlink()
-    with contextlib.suppress(OSError):  # holds something else by now: left to its owner
-        folder.rmdir()
-
-
 def _chunks(plan: _Plan) -> Iterator[Chunk]:
     """Cut the grid, whole rows of widths first: they are solved together."""
     temperatures, spreads, levels, widths = plan.shape
@@ -294,30 +232,14 @@ def _chunks(plan: _Plan) -> Iterator[Chunk]:
             yield t, s, slice(i, min(i + high, levels)), slice(w, min(w + wide, widths))
 
 
-def _chunk_by_chunk(plan: _Plan, folder: Path, request: str, progress: Progress) -> Array:
+def _filled(plan: _Plan, folder: Path, request: str, progress: Progress) -> Array:
     """Compute or take up every chunk; shape (ROWS, temperatures, spreads, levels, widths)."""
     found = np.empty((ROWS, *plan.shape))
-    total, done = math.prod(plan.shape), 0
-    missing = []
-    for number, chunk in enumerate(_chunks(plan)):
-        at = (slice(None), *chunk)
-        part = _load(folder, number, request, found[at].shape)
-        if part is None:
-            missing.append((number, chunk))
-        else:
-            found[at] = part
-            done += part[0].size
-    progress(done, total)
-    for number, chunk in missing:
-        try:
-            part = _compute(plan, chunk)
-        except AccuracyError as err:
-            kept = f"finished chunks stay in {folder}" if done else ""
-            raise AccuracyError(str(err), where=_range(plan, chunk), remedy=kept) from err
-        _store(folder, number, request, part)
-        found[(slice(None), *chunk)] = part
-        done += part[0].size
-        progress(done, total)
+    chunks = list(_chunks(plan))
+    parts.fill(
+        folder, request, found, [(slice(None), *chunk) for chunk in chunks],
+        lambda k: _compute(plan, chunks[k]), lambda k: _range(plan, chunks[k]), progress,
+    )  # fmt: skip
     found[-1] = found[-1, :, :1]  # the median's energy, computed with the first spread alone
     return found
 
@@ -357,29 +279,6 @@ def _range(plan: _Plan, chunk: Chunk) -> str:
     if len(plan.spreads) > 1:
         text.append(f"spread {s + 1} of {len(plan.spreads)}")
     return ", ".join(text)
-
-
-def _store(folder: Path, number: int, request: str, part: Array) -> None:
-    content = np.ascontiguousarray(part, "<f8").tobytes()
-    seal = _seal(request, number, content)
-    write_bytes(folder / f"{number:06d}.part", seal + content, force=True)
-
-
-def _load(folder: Path, number: int, request: str, shape: tuple[int, ...]) -> Array | None:
-    """Give a finished chunk; None where there is none, or one that is damaged or not ours."""
-    try:
-        raw = (folder / f"{number:06d}.part").read_bytes()
-    except OSError:
-        return None
-    seal, content = raw[:64], raw[64:]
-    if seal != _seal(request, number, content) or len(content) != 8 * math.prod(shape):
-        return None
-    return np.frombuffer(content, "<f8").reshape(shape).astype(np.float64)
-
-
-def _seal(request: str, number: int, content: bytes) -> bytes:
-    """What makes a chunk trusted: the hash of request, number and content."""
-    return sha256(f"{request} {number}\n".encode() + content).encode()
 
 
 def _table(

@@ -2,7 +2,8 @@
 
 A table is an xarray Dataset. Its dimensions are the operating point (for example
 ``pulse_current`` x ``pulse_width``, or ``cell`` x ``pulse_voltage``) and the conditions it is held
-under (``temperature``; ``spread``, a factor on the spread between devices), its variables are
+under (``temperature``; ``spread``, a factor on the spread between devices; ``time`` since
+programming), its variables are
 
 ==================  ====  ==========================================================
 ber, ber_lo/ber_hi  1     bit error rate (p01 + p10)/2 and its interval
@@ -50,11 +51,13 @@ AXES: Mapping[str, str] = MappingProxyType(
         "pulse_current": "A",
         "pulse_voltage": "V",
         "pulse_width": "s",
+        "pulses": "1",
         "temperature": "K",
+        "time": "s",
         "spread": "1",
     }
 )
-GIVEN = ("temperature", "spread")  # axes that nobody chooses when writing a bit
+GIVEN = ("temperature", "spread", "time")  # axes that nobody chooses when writing a bit
 
 
 def make(
@@ -272,7 +275,7 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     ParameterError
-        If the table holds several temperatures or spreads: their points do not compete.
+        If the table holds several temperatures, spreads or times: their points do not compete.
 
     Examples
     --------

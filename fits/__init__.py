@@ -7,7 +7,9 @@ A recipe is a module with
 ``fit(dataset, rng, progress)``
     what the data say about the devices, as a `FitResult`;
 ``table(dataset, result, grid)``
-    the error-rate and energy table; `grid` maps axes to values, or is empty for the default.
+    the error-rate and energy table; `grid` maps axes to values, or is empty for the default;
+``model(dataset, result, rng)``
+    optional: measurement and model side by side as an xarray Dataset, for figures of a report.
 """
 
 import importlib
@@ -15,7 +17,7 @@ from types import ModuleType
 
 from devicephys.checks import known
 
-RECIPES = ("hfo2_staircase", "stt_mram_wer")
+RECIPES = ("hfo2_filament", "hfo2_staircase", "stt_mram_wer")
 
 
 def recipe(name: str) -> ModuleType:

@@ -25,6 +25,7 @@ CLAIMS = (
     "solvers",
     "solvers_off_axis",
     "thermal_rates",
+    "weak_reset_law",
 )
 
 

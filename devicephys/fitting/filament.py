@@ -18,7 +18,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
 from devicephys.checks import Array
-from devicephys.errors import DataError, FitError
+from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.rram.filament import Filament, resistance
 from devicephys.rram.master_equation import REACH, quadrature
 from devicephys.rram.programming import level_spread, staircase
@@ -26,6 +26,7 @@ from devicephys.rram.ramp import Ramps, split_variance
 from devicephys.rram.read_noise import ReadNoise
 
 DISCREPANCY = 0.05  # of a fitted number: the model is no better, so no point shall weigh more
+NODES = 41  # of the barrier: numbers are within 0.01, which the data do not resolve
 PRIOR = 0.2  # standard deviation of ln e_a about its start: see `fit`
 FREE: Mapping[str, tuple[float, float]] = {  # bounds, far outside what an oxide shows
     "e_a": (0.3, 2.0),
@@ -170,15 +171,22 @@ def predicted(
     Summary
         The description, shape (m - first,).
 
+    Raises
+    ------
+    ParameterError
+        If devices do not differ.
+
     Examples
     --------
     >>> from devicephys.rram.read_noise import measured_hfo2
     >>> cell = Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6, sigma_e=0.09)
     >>> found = predicted(cell, np.array([0.9, 1.1]), 200e-9, measured_hfo2(), 0.02)
     >>> found.median.round(2).tolist(), found.sigma.round(2).tolist()
-    ([8.85, 9.73], [0.33, 0.46])
+    ([8.84, 9.72], [0.28, 0.41])
     """
-    nodes, weight = quadrature(filament)
+    if filament.sigma_e == 0:
+        raise ParameterError("filament.sigma_e = 0", expected="> 0: devices that differ")
+    nodes, weight = quadrature(filament, NODES)
     # Nodes in units of the whole spread, of which that between devices is one part.
     at = np.linspace(-REACH, REACH, len(weight))
     total = np.hypot(filament.sigma_e, filament.sigma_e_cycle)
@@ -219,7 +227,8 @@ def fit(
     ramps : Ramps
         The ramps.
     columns : ndarray of int
-        Indices of the voltages that are fitted, shape (n,); all before the last act.
+        Indices of the voltages that are fitted, one after the other, shape (n,); all before the
+        last act.
     pulse_width : float
         Width of every pulse [s].
     start : Filament
@@ -240,6 +249,8 @@ def fit(
     ------
     DataError
         If there are too few devices for the covariance.
+    ParameterError
+        If `columns` leave out a voltage.
     FitError
         If the search fails.
 
@@ -259,6 +270,18 @@ def fit(
             f"ramps of {len(used)} devices", expected=f"at least {len(FREE) + 2}",
             remedy="spreads between devices cannot be fitted to fewer",
         )  # fmt: skip
+    if not len(columns) or np.any(np.diff(columns) != 1):
+        raise ParameterError(
+            f"columns = {np.asarray(columns).tolist()}", expected="voltages one after the other"
+        )
+    if not len(columns) or np.any(np.diff(columns) != 1):
+        raise ParameterError(
+            f"columns = {np.asarray(columns).tolist()}", expected="voltages one after the other"
+        )
+    if not len(columns) or np.any(np.diff(columns) != 1):
+        raise ParameterError(
+            f"columns = {np.asarray(columns).tolist()}", expected="voltages one after the other"
+        )
     measured = summary(ramps, columns)
     scatter = _jackknife(ramps, columns, used, progress)
     weight = 1 / np.sqrt(np.diag(scatter) + DISCREPANCY**2)

@@ -76,12 +76,11 @@ def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = F
     specified = verdicts.of_specification(fit, study["specification"])
     numbers = _numbers(study, fit, table, results, answers, lines, specified, figures)
     svg = _figures(dataset, fit, table, results, answers)
+    comparison = _comparison(folder / "model.nc")
     progress(2, 3)
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(numbers | {"svg": svg, "si": si, "units": {e.name: e.unit for e in fit.estimates}})
-    )
+    units = {e.name: e.unit for e in fit.estimates}
+    shown = {"svg": svg, "comparison": comparison, "si": si, "units": units}
+    page = _environment().get_template("report.html.j2").render(numbers | shown)
     text = json.dumps(numbers, indent=1, sort_keys=True, allow_nan=False) + "\n"
     write_bytes(folder / "report.json", text.encode(), force=force)
     write_bytes(folder / "report.html", page.encode(), force=force)
@@ -229,6 +228,35 @@ def _figures(
             "images together. Dotted: least energy that keeps the accepted loss at 95 % confidence "
             "in the error rate and in the network. Dashed: rates up to which the abstracts of the "
             "cited works report little loss." + ONE_SIDED * one_sided,
+        ),
+    ]
+
+
+def _comparison(path: Path) -> list[Svg]:
+    """Figures of measurement and model side by side, where the recipe has a model."""
+    if not path.exists():
+        return []
+    model = netcdf.read(path)
+    voltage = si(float(model.attrs["train_voltage"]), "V")
+    width = si(float(model.attrs["pulse_width"]), "s")
+    return [
+        (
+            plotting.to_svg(plotting.resistance_figure(model), "resistance"),
+            "Left: measured staircase (bands 5 to 95 %, median, ten single ramps) beside the "
+            f"fitted filament. Middle: the fitted filament under equal pulses of {voltage} and "
+            f"{width}, with ten single devices; no such train was measured. Right: the published "
+            "weak-RESET law (arXiv 2107.06064) of other cells, whose pulse voltage is not known.",
+        ),
+        (
+            plotting.to_svg(plotting.onset_figure(model), "onset"),
+            "Device to device: voltage at which R first exceeds 1.5 times its initial value, mean "
+            "of each device over its ramps; measured cells beside 2000 simulated ones.",
+        ),
+        (
+            plotting.to_svg(plotting.ber_comparison_figure(model), "comparison"),
+            "Bit error rate along the staircase: counted with 95 % intervals (clustered by device; "
+            "for the code carried through its formula), and the fitted filament. Energy of the "
+            "last pulse, at most V^2 t_p/R_LRS for data and model alike; times 72/64 for the code.",
         ),
     ]
 

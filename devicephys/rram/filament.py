@@ -19,6 +19,7 @@ here (`pulse`), solved for its whole distribution in `master_equation`, and for 
 
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,7 @@ from scipy.integrate import solve_ivp
 
 from devicephys.checks import ZERO, Array, generator, in_range, whole
 from devicephys.constants import E_CHARGE, K_B
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.parameters import INF, check_record, parameter
 
 ROOM = 300.0  # K, the temperature at which everything was measured so far
@@ -34,6 +35,7 @@ LEAP = 0.05  # change of ln k that one leap may bring about
 FEW = 10.0  # events: below so many in a leap, they are drawn one by one
 BLOCK = 8192  # devices
 MOST_SITES = 10_000
+PER_DEVICE = ("r_on", "r_s", "g_gap", "e_a", "d_e", "a_off", "a_on", "r_th")
 HAS_NUMBA = find_spec("numba") is not None
 Counts = NDArray[np.int64]
 Value = float | Array  # one for all devices, or one a device
@@ -91,6 +93,7 @@ class Filament:
     def __post_init__(self) -> None:
         whole("Filament.n_sites", self.n_sites, least=1)
         check_record(self)
+        self.together()
         r_on, r_s = np.asarray(self.r_on), np.asarray(self.r_s)
         if np.any(np.asarray(self.e_a) < self.e_min):
             raise ParameterError(f"Filament.e_min = {self.e_min:g} eV", expected="below e_a")
@@ -100,6 +103,26 @@ class Filament:
                 expected="r_s < r_on and g_gap < 1/(r_on - r_s)",
                 remedy="g_gap is a conductance in siemens, the resistances are in ohm",
             )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape that all fields have together: (), or (n_devices,)."""
+        return np.broadcast_shapes(*(np.shape(getattr(self, name)) for name in PER_DEVICE))
+
+    def together(self, *others: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape (n_devices,) of the fields and other arrays."""
+        own = {name: np.shape(getattr(self, name)) for name in PER_DEVICE}
+        try:
+            size = np.broadcast_shapes((1,), *own.values(), *others)
+        except ValueError:
+            size = ()
+        if len(size) != 1:
+            shapes = ", ".join(f"{k} {v}" for k, v in own.items() if v)
+            raise ParameterError(
+                f"Filament: {shapes or 'single numbers'}" + "".join(f", n {x}" for x in others),
+                expected="one number, or as many as there are devices, shape (n_devices,)",
+            )
+        return size
 
     @property
     def g_site(self) -> Array:
@@ -134,7 +157,7 @@ def devices(filament: Filament, n: int, rng: np.random.Generator) -> Filament:
     >>> made = devices(Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6, sigma_e=0.09), 4,
     ...                np.random.default_rng(1))
     >>> np.round(made.e_a, 3).tolist()
-    [0.961, 1.004, 0.96, 0.813]
+    [0.959, 1.001, 0.958, 0.827]
     """
     e_a = in_range("e_a", filament.e_a, "eV", scalar=True)
     z = generator(rng).standard_normal(whole("n", n, least=1))
@@ -164,7 +187,7 @@ def formed(filament: Filament, rng: np.random.Generator) -> Filament:
     --------
     >>> one = Filament(60, 6e3, 2.6e3, 3e-6, np.ones(2), 0.1, 0.2, 0.1, 4e6, sigma_e_cycle=0.05)
     >>> np.round(formed(one, np.random.default_rng(1)).e_a, 3).tolist()
-    [1.017, 1.041]
+    [1.017, 1.042]
     """
     e_a = np.asarray(filament.e_a, np.float64)
     z = generator(rng).standard_normal(e_a.shape)
@@ -408,10 +431,8 @@ def pulse(
     start = in_range("n", n, "1", above=0, below=filament.n_sites, inclusive=True)
     if np.any(start != np.rint(start)):
         raise ParameterError("n holds fractions", expected="whole numbers of filled sites")
-    size = np.broadcast_shapes(start.shape, *(np.shape(x) for x in _fields(filament)), (1,))
+    size = filament.together(start.shape)
     sites = np.broadcast_to(start, size).astype(np.int64)
-    if len(size) != 1:
-        raise ParameterError(f"devices of shape {size}", expected="one dimension")
     advance = _advance_numpy
     if HAS_NUMBA:
         from devicephys.rram import filament_numba  # compiled at first use
@@ -427,17 +448,11 @@ def pulse(
     return sites
 
 
-def _fields(filament: Filament) -> tuple[ArrayLike, ...]:
-    """Fields that may differ from device to device."""
-    f = filament
-    return f.r_on, f.r_s, f.g_gap, f.e_a, f.d_e, f.a_off, f.a_on, f.r_th
-
-
 def _part(filament: Filament, part: slice) -> Filament:
     """Some of the devices, with one barrier for all: the table of a pulse does not need it."""
-    names = ("r_on", "r_s", "g_gap", "d_e", "a_off", "a_on", "r_th")
-    own = {k: getattr(filament, k)[part] for k in names if np.ndim(getattr(filament, k))}
-    return replace(filament, e_a=1.0, **own)
+    own: dict[str, Any] = {k: np.asarray(getattr(filament, k)) for k in PER_DEVICE if k != "e_a"}
+    own = {k: x[part] for k, x in own.items() if x.size > 1}
+    return replace(filament, e_a=max(filament.e_min, 0.0) + 1.0, **own)
 
 
 def _advance_numpy(
@@ -525,7 +540,9 @@ def mean_sites(
     Raises
     ------
     ParameterError
-        If an argument is outside its range.
+        If an argument is outside its range, or there are several devices.
+    AccuracyError
+        If the equation was not solved.
 
     References
     ----------
@@ -547,5 +564,14 @@ def mean_sites(
         k_off, k_on = rates(filament, sites, voltage, temperature=temperature, i_max=i_max)
         return (filament.n_sites - sites) * k_on - sites * k_off
 
-    found = solve_ivp(slope, (0.0, times[-1]), [float(n)], "LSODA", times, rtol=1e-8, atol=1e-8)
+    n = float(in_range("n", n, "1", above=0, below=filament.n_sites, inclusive=True, scalar=True))
+    if filament.shape not in ((), (1,)):
+        raise ParameterError(f"filament of {filament.shape[0]} devices", expected="one device")
+    if not times.size or not times[-1]:
+        return np.full(times.shape, n)
+    found = solve_ivp(slope, (0.0, times[-1]), [n], "LSODA", times, rtol=1e-8, atol=1e-8)
+    if not found.success:
+        raise AccuracyError(
+            f"the rate equation was not solved: {found.message}", remedy="propagate"
+        )
     return np.asarray(found.y[0])

@@ -113,7 +113,7 @@ def operating_points(
     >>> cell = ResistiveCell(made, 0.024, measured_hfo2())
     >>> found = operating_points(cell, {"pulse_voltage": [0.9, 1.2], "pulse_width": [200e-9]})
     >>> found["ber"].reshape(3, 2).round(3).tolist()
-    [[0.135, 0.0], [0.084, 0.0], [0.143, 0.0]]
+    [[0.132, 0.0], [0.082, 0.0], [0.14, 0.0]]
     """
     grid = _axes(axes, cell)
     shape = tuple(len(grid[name]) for name in AXES)

@@ -62,9 +62,10 @@ def staircase(
     >>> (np.arange(61) @ p[:, :, 0].T).round(1).tolist()
     [58.2, 24.6]
     """
+    voltages = np.atleast_1d(in_range("voltages", voltages, "V"))
     p = filled(filament, filament.n_sites)
     after, energy = np.empty((len(voltages), *p.shape)), np.empty((len(voltages), p.shape[1]))
-    for k, voltage in enumerate(in_range("voltages", voltages, "V")):
+    for k, voltage in enumerate(voltages):
         after[k], energy[k] = p, _ = propagate(
             filament, p, float(voltage), pulse_width, temperature=temperature, i_max=i_max
         )
@@ -95,7 +96,7 @@ def level_spread(filament: Filament, noise: ReadNoise, sigma_lrs: float) -> Arra
     Raises
     ------
     ParameterError
-        If `sigma_lrs` is negative.
+        If `sigma_lrs` is negative, or resistances differ from device to device.
 
     References
     ----------
@@ -109,6 +110,7 @@ def level_spread(filament: Filament, noise: ReadNoise, sigma_lrs: float) -> Arra
     [0.02, 0.049]
     """
     in_range("sigma_lrs", sigma_lrs, "1", above=0, inclusive=True)
+    _refuse_several(filament)
     r = resistance(filament, np.arange(filament.n_sites + 1.0))
     read = read_sigma(np.clip(r, noise.r_min, noise.r_max), noise) / np.sqrt(2)
     step = filament.g_site * (r - filament.r_s) ** 2 / r  # d ln R/dn
@@ -152,14 +154,18 @@ def state(filament: Filament, p: Array, weight: Array, sigma: Array) -> Mixture:
     >>> [round(x, 4) for x in moments(full)]
     [8.6995, 0.02]
     """
+    _refuse_several(filament)
+    total = p @ weight
+    x = np.log(resistance(filament, np.arange(filament.n_sites + 1.0)))
+    return Mixture(x, total / total.sum(), sigma)
+
+
+def _refuse_several(filament: Filament) -> None:
     if any(np.ndim(x) for x in (filament.r_on, filament.r_s, filament.g_gap)):
         raise ParameterError(
             "resistances that differ from device to device", expected="one r_on, r_s and g_gap",
             remedy="pool the states of the devices with mixture.pool",
         )  # fmt: skip
-    total = p @ weight
-    x = np.log(resistance(filament, np.arange(filament.n_sites + 1.0)))
-    return Mixture(x, total / total.sum(), sigma)
 
 
 def aged(fresh: Mixture, time: float, law: Relaxation) -> Mixture:
@@ -263,7 +269,7 @@ def write_verify_reset(
     >>> cell = Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6, sigma_e=0.09)
     >>> loop, _ = write_verify_reset(cell, 0.9, 200e-9, 10e3, np.full(61, 0.02), 20)
     >>> round(loop.mean_pulses, 2), round(loop.never, 4)
-    (8.71, 0.2234)
+    (8.67, 0.2151)
     """
     nodes, weight = quadrature(filament)
     x = np.log(resistance(filament, np.arange(filament.n_sites + 1.0)))

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from devicephys.checks import generator, in_range, known, whole
+from devicephys.checks import ZERO, generator, in_range, known, whole
 from devicephys.errors import ParameterError
 from devicephys.parameters import parameter
 from devicephys.rram import flicker, normals, trap, truncated
@@ -81,8 +81,8 @@ class WeakReset:
     a_rtn: Truncated
     p_capture: float = parameter("1", r"p_{0 \to 1}", below=1.0, default=0.0008)
     p_emission: float = parameter("1", r"p_{1 \to 0}", below=1.0, default=0.002)
-    noise: float = parameter("1", r"\alpha_n", above=-1e-300, default=0.025)
-    sigma_set: float = parameter("1", r"\sigma_{SET}", above=-1e-300, default=0.019)
+    noise: float = parameter("1", r"\alpha_n", above=-ZERO, default=0.025)
+    sigma_set: float = parameter("1", r"\sigma_{SET}", above=-ZERO, default=0.019)
     device_to_device: bool = True
     nonlinear: bool = True
     rtn: bool = True
@@ -299,7 +299,7 @@ def set_devices(state: State, which: ArrayLike, rng: np.random.Generator) -> Non
     state : State
         State of all devices.
     which : array_like of bool or int
-        The devices: a mask of shape (n,), or their numbers, any length.
+        The devices: a mask of shape (n,), or their numbers, shape (k,) [1].
     rng : numpy.random.Generator
         Source of the numbers.
 
@@ -416,8 +416,9 @@ def _carry_all(
 ) -> None:
     """Carry blocks on; where few of a block have pulses, only those are looked at."""
     law, rtn, memory, a_rtn = state.devices.law, state.rtn, state.memory, state.devices.a_rtn
-    carry = _compiled(law, rng) if compiled and law.flicker != "fir" else _plain(law, rng)
     redraws = law.particulars == "program_2021"  # also where there is no pulse
+    fast = compiled and law.flicker != "fir" and not redraws
+    carry = _compiled(law, rng) if fast else _plain(law, rng)
     np.add(state.pulses, n, out=state.pulses)
     for start in range(0, len(rtn), BLOCK):
         block = slice(start, min(start + BLOCK, len(rtn)))
