@@ -218,39 +218,77 @@ def _axis(text: str) -> "tuple[str, Array]":
 
 @app.command()
 def sweep(
-    junction: Annotated[
-        str, typer.Argument(metavar="JUNCTION", help="TOML file, see docs/guide/mram.md.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="TOML file of a junction (docs/guide/mram.md) or of a resistive "
+            "cell (docs/guide/rram.md).",
+        ),
     ],
     out: Out,
     grid: Annotated[
         list[str],
         typer.Option(
-            help="AXIS=START:STOP:N in SI units, once an axis: pulse_current or pulse_voltage, "
-            "pulse_width; optional temperature, spread."
+            help="AXIS=START:STOP:N in SI units, once an axis. Junctions: pulse_current or "
+            "pulse_voltage, pulse_width; optional temperature, spread. Cells: pulse_voltage, "
+            "pulse_width; optional pulses, temperature, time."
         ),
     ],
-    rise: Annotated[float, typer.Option(help="Rising edge, before the width, in seconds.")] = 0.0,
-    fall: Annotated[float, typer.Option(help="Falling edge, after the width, in seconds.")] = 0.0,
-    rtol: Annotated[float, typer.Option(help="Accepted relative error of a rate.")] = 1e-4,
-    atol: Annotated[float, typer.Option(help="Accepted absolute error of a rate.")] = 1e-30,
+    rise: Annotated[
+        float | None,
+        typer.Option(help="Junctions: rising edge, before the width, in seconds.",
+                     show_default="0"),
+    ] = None,
+    fall: Annotated[
+        float | None,
+        typer.Option(help="Junctions: falling edge, after the width, in seconds.",
+                     show_default="0"),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option(help="Junctions: accepted relative error of a rate.", show_default="1e-4"),
+    ] = None,
+    atol: Annotated[
+        float | None,
+        typer.Option(help="Junctions: accepted absolute error of a rate.", show_default="1e-30"),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
-) -> None:
-    """Make the table of a junction from its parameters; interrupted, it goes on where it was."""
+) -> None:  # fmt: skip
+    """Make the table of a junction or a resistive cell; interrupted, it goes on where it was."""
+    from devicephys import cell_sweep
     from devicephys import sweep as sweeps
-    from devicephys.io import junction_toml
+    from devicephys.io import cell_toml, junction_toml
     from devicephys.io.files import refuse_existing
     from devicephys.units import si
 
     refuse_existing(out, force=force)
+    asked = {"rise": rise, "fall": fall, "rtol": rtol, "atol": atol}
+    options = {name: value for name, value in asked.items() if value is not None}
     kept = "finished chunks, if any, are kept: run the same command again to go on"
-    with _bar(quiet, kept) as progress:
-        made = sweeps.run(
-            junction_toml.read(junction), _grid(grid), out, rise=rise, fall=fall, rtol=rtol,
-            atol=atol, progress=lambda k, n: progress("sweep", k, n), force=force,
-        )  # fmt: skip
+    with _bar(quiet, kept) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar("sweep", done, total)
+
+        if cell_toml.describes_cell(source):
+            for name in options:
+                raise ParameterError(
+                    f"--{name} with a cell file", where=source,
+                    expected="a junction file: pulses of cells are square, and no tolerance is "
+                    "to be chosen", remedy=f"leave out --{name}",
+                )  # fmt: skip
+            made = cell_sweep.run(
+                cell_toml.read(source), _grid(grid), out, progress=progress, force=force
+            )
+        else:
+            made = sweeps.run(
+                junction_toml.read(source), _grid(grid), out, **options, progress=progress,
+                force=force,
+            )  # fmt: skip
     typer.echo(f"table: {out}, {dict(made.sizes)}, {made.ber.size} points")
-    typer.echo(f"methods: {made.attrs['methods']}")
+    if "methods" in made.attrs:
+        typer.echo(f"methods: {made.attrs['methods']}")
     ber, energy = made.ber.values, made.energy_per_bit.values
     typer.echo(f"bit error rate: {ber.min():.3g} to {ber.max():.3g}")
     typer.echo(f"energy per bit: {si(energy.min(), 'J')} to {si(energy.max(), 'J')}")

@@ -266,7 +266,7 @@ def onset_figure(model: xr.Dataset) -> Figure:
              (model.onset_model.values, "filament", COLOURS[1]))  # fmt: skip
     with matplotlib.rc_context(STYLE):
         figure, (left, right) = _axes(2, 9.2, 3.4)
-        edges = np.arange(0.7, max(x.max() for x, _, _ in pairs) + 0.05, 0.05)
+        edges = np.arange(0.7, max(x.max() for x, _, _ in pairs) + 0.05, 0.05).tolist()
         for x, name, colour in pairs:
             style: dict[str, Any] = {"color": colour, "weights": np.full(len(x), 100 / len(x))}
             left.hist(x, edges, alpha=0.25, **style)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import xarray as xr
 from devicephys.fits import hfo2_staircase
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from devicephys import __version__, tables
@@ -53,7 +54,7 @@ def read(path: str | Path) -> xr.Dataset:
     return staircase.read(path)
 
 
-def columns(ramps: Ramps) -> Array:
+def columns(ramps: Ramps) -> NDArray[np.intp]:
     """Choose the voltages that are fitted."""
     return np.flatnonzero((ramps.voltage > LOWEST - 1e-6) & (ramps.voltage < HIGHEST + 1e-6))
 
@@ -169,8 +170,8 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     r = staircase.ramps(dataset)
     axes = {"pulse_voltage": r.voltage[columns(r)], "pulse_width": np.array([_width(dataset)])}
     axes = {name: np.asarray((axes | dict(grid))[name]) for name in AXES if name in {*axes, *grid}}
-    _warn_beyond(axes, _width(dataset))
     found = operating_points(cell(result), axes)
+    _warn_beyond(axes, _width(dataset))
     shape = (len(KINDS), *(len(x) for x in axes.values()))
     values = {name: x.reshape(shape) for name, x in found.items()}
     factor = np.exp(_half_width(result, axes, shape))

@@ -204,6 +204,71 @@ def test_a_mistake_in_a_sweep_is_one_line_and_no_output(
     assert [p.name for p in tmp_path.iterdir()] == ["j.toml"]
 
 
+CELL = """[filament]
+n_sites = 60
+r_on = 6035
+r_s = 2600
+g_gap = 1.05e-5
+e_a = 0.97
+d_e = -0.34
+a_off = 0.071
+a_on = 0.51
+r_th = 6.28e6
+e_min = 0.60
+sigma_e = 0.448
+sigma_e_cycle = 0.396
+
+[read]
+sigma_lrs = 0.0237
+noise = "measured_hfo2"
+"""
+RESET = ["--grid", "pulse_voltage=1.1:1.4:2", "--grid", "pulse_width=1e-6:2e-6:2"]
+
+
+def test_sweep_makes_a_table_from_a_cell_that_evaluate_takes(capsys, tmp_path):
+    cell, table, accuracy = (tmp_path / n for n in ("c.toml", "table.nc", "accuracy.csv"))
+    cell.write_text(CELL)
+    code, out, err = call(capsys, "sweep", cell, "-o", table, *RESET)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    sizes = "{'cell': 3, 'pulse_voltage': 2, 'pulse_width': 2}"
+    assert lines[0] == f"table: {table}, {sizes}, 12 points"
+    assert lines[1].startswith("bit error rate: ")
+    assert lines[2].startswith("energy per bit: ")
+    code, _, err = call(capsys, "sweep", cell, "-o", table, *RESET)
+    assert (code, "--force" in err) == (4, True)
+    code, out, err = call(capsys, "evaluate", table, "-o", accuracy)
+    assert (code, err) == (0, "")
+    assert out.count("(numerical error: ") == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["accuracy.csv", "c.toml", "table.nc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (CELL, [*RESET, "--rise", "0"], "c.toml: --rise with a cell file; expected a junction"),
+        (CELL, [*RESET, "--rtol", "1e-3"], "leave out --rtol"),
+        (CELL, RESET[:2], "expected pulse_voltage and pulse_width"),
+        (CELL, ["--grid", "pulse_voltage=-1.4:-1.1:2", *RESET[2:]], "-1.4 V; expected finite, in"),
+        (CELL, [*RESET, "--grid", "pulses=1:2:3"], "axis pulses holds fractions"),
+        (CELL, [*RESET, "--grid", "time=0:1:2"], "c.toml: an axis time; expected a table [relax"),
+        (CELL, [*RESET, "--grid", "spread=0:1:2"], "unknown axis of a cell's sweep 'spread'"),
+        (CELL + "sigma = 1\n", RESET, "c.toml: unknown key of [read] 'sigma'"),
+        ("[read]\n", RESET, "c.toml: no table [filament]"),
+        (CELL + JUNCTION, RESET, "c.toml: unknown cell key 'mtj'"),
+    ],
+)
+def test_a_mistake_in_a_cell_s_sweep_is_one_line_and_no_output(
+    capsys, tmp_path, text, arguments, message
+):
+    cell = tmp_path / "c.toml"
+    cell.write_text(text)
+    found, out, err = call(capsys, "sweep", cell, "-o", tmp_path / "t.nc", *arguments)
+    assert (found, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert [p.name for p in tmp_path.iterdir()] == ["c.toml"]
+
+
 def test_an_interrupted_sweep_exits_with_130_and_says_that_it_can_go_on(
     capsys, tmp_path, monkeypatch
 ):

@@ -26,7 +26,7 @@ from devicephys.rram.ramp import Ramps, split_variance
 from devicephys.rram.read_noise import ReadNoise
 
 DISCREPANCY = 0.05  # of a fitted number: the model is no better, so no point shall weigh more
-NODES = 41  # of the barrier: numbers are within 0.01, which the data do not resolve
+NODES = 41  # of the barrier: numbers are within 0.02, less than `DISCREPANCY`
 PRIOR = 0.2  # standard deviation of ln e_a about its start: see `fit`
 FREE: Mapping[str, tuple[float, float]] = {  # bounds, far outside what an oxide shows
     "e_a": (0.3, 2.0),
@@ -111,7 +111,7 @@ class FilamentFit:
     chi_square: float
 
 
-def summary(ramps: Ramps, columns: Array) -> Summary:
+def summary(ramps: Ramps, columns: NDArray[np.intp]) -> Summary:
     """Describe ramps by median and spreads of ln R at some of their voltages.
 
     Parameters
@@ -211,7 +211,7 @@ def predicted(
 
 
 def fit(
-    ramps: Ramps, columns: Array, pulse_width: float, start: Filament, noise: ReadNoise,
+    ramps: Ramps, columns: NDArray[np.intp], pulse_width: float, start: Filament, noise: ReadNoise,
     sigma_lrs: float, progress: Progress = lambda done, total: None,
 ) -> FilamentFit:  # fmt: skip
     """Fit barriers, field factors, heating and spreads of a filament to staircase ramps.
@@ -348,7 +348,9 @@ def _slopes(residuals: Callable[[lmfit.Parameters], Array], best: lmfit.Paramete
     return np.array(columns).T
 
 
-def _jackknife(ramps: Ramps, columns: Array, used: NDArray[np.str_], progress: Progress) -> Array:
+def _jackknife(
+    ramps: Ramps, columns: NDArray[np.intp], used: NDArray[np.str_], progress: Progress
+) -> Array:
     """Covariance of the numbers of a summary, from leaving out one device at a time."""
     without = []
     for k, name in enumerate(used):

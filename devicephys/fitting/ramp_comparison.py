@@ -7,6 +7,7 @@ pulses.
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from devicephys.checks import Array
 from devicephys.ecc import coded
@@ -31,8 +32,8 @@ GRID = np.linspace(-1.0, 6.0, 1401)  # of ln R over its value in the LRS
 
 
 def compare(
-    ramps: Ramps, columns: Array, pulse_width: float, cell: ResistiveCell, train_voltage: float,
-    rng: np.random.Generator,
+    ramps: Ramps, columns: NDArray[np.intp], pulse_width: float, cell: ResistiveCell,
+    train_voltage: float, rng: np.random.Generator,
 ) -> xr.Dataset:  # fmt: skip
     """Compute measurement and model at the voltages of a staircase, and the model under trains.
 
@@ -79,7 +80,11 @@ Variables = dict[str, tuple[tuple[str, ...], Array, dict[str, str]]]
 
 
 def _along_the_staircase(
-    ramps: Ramps, columns: Array, voltages: Array, pulse_width: float, cell: ResistiveCell
+    ramps: Ramps,
+    columns: NDArray[np.intp],
+    voltages: Array,
+    pulse_width: float,
+    cell: ResistiveCell,
 ) -> Variables:
     filament = cell.filament
     nodes, weight = quadrature(filament)

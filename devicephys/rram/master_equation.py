@@ -182,7 +182,7 @@ def quadrature(filament: Filament, n_nodes: int = 81) -> tuple[Filament, Array]:
 
     Valid for smooth functions of the barrier. Distribution functions of filled sites, averaged over
     devices, are within 4e-4 for spreads of 0.6 with 81 nodes and within 1e-6 for 0.3 (with 41:
-    7e-3 and 7e-5), at e_a = 1 eV and e_min = 0.6 eV; error rates of 1e-3 within 0.2 % (with 41: 3 %).
+    7e-3 and 7e-5), at e_a = 1 eV and e_min = 0.6 eV; error rates of 1e-3 within 0.2 % (41: 3 %).
 
     Parameters
     ----------

@@ -282,6 +282,10 @@ def write_verify_reset(
         return after.ravel(), float(energy.sum())
 
     in_range("target", target, "Ohm", above=0, scalar=True)
+    in_range("read_voltage", read_voltage, "V", scalar=True)
+    in_range("read_time", read_time, "s", above=0, inclusive=True, scalar=True)
+    if np.shape(sigma) != x.shape:
+        raise ParameterError(f"sigma of shape {np.shape(sigma)}", expected=f"{x.shape}")
     accept = acceptance(x, sigma, float(np.log(target)))
     each = np.repeat(accept, shape[1])
     read = np.repeat(read_voltage**2 * read_time * np.exp(-x), shape[1])
