@@ -27,7 +27,14 @@ from devicephys.rram.endurance import failed_fraction, worn
 from devicephys.rram.filament import ROOM, Filament
 from devicephys.rram.master_equation import REACH, ROUND_OFF, filled, propagate, quadrature
 from devicephys.rram.mixture import Mixture, log_normal
-from devicephys.rram.operating_points import AXES, CODED, KINDS, ResistiveCell, operating_points
+from devicephys.rram.operating_points import (
+    AXES,
+    CODED,
+    KINDS,
+    NODES,
+    ResistiveCell,
+    operating_points,
+)
 from devicephys.rram.programming import level_spread, state
 from devicephys.rram.threshold import pair_error, threshold_error
 from devicephys.rram.threshold_search import SLACK, best_threshold
@@ -203,7 +210,7 @@ def _quadrature_error(cell: ResistiveCell, axes: Mapping[str, Array]) -> tuple[f
             used, fine = (
                 _state(cell, nodes, weight, float(axes["pulse_voltage"][0]), float(duration),
                        float(temperature), sigma)
-                for nodes, weight in (quadrature(cell.filament), quadrature(cell.filament, FINE))
+                for nodes, weight in (quadrature(cell.filament, k) for k in (NODES, FINE))
             )  # fmt: skip
             at = best_threshold(lrs, used, cell.s_ref)
             rates = np.array([

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from devicephys.checks import known
 
-RECIPES = ("hfo2_filament", "hfo2_staircase", "stt_mram_wer")
+RECIPES = ("hfo2_filament", "hfo2_staircase", "stt_mram_wer", "weak_reset_traces")
 
 
 def recipe(name: str) -> ModuleType:

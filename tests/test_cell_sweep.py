@@ -91,7 +91,7 @@ def test_the_interval_holds_what_a_far_finer_quadrature_gives(out, monkeypatch):
         "pulses": np.array([1.0, 2.0]),
     }  # fmt: skip
     table = cell_sweep.run(PLAIN, grid, out)
-    monkeypatch.setattr(engine, "quadrature", lambda filament: quadrature(filament, 641))
+    monkeypatch.setattr(engine, "quadrature", lambda filament, _: quadrature(filament, 641))
     fine = operating_points(CELL, grid)["ber"].reshape(table.ber.shape)
     assert (table.ber_lo <= fine).all()
     assert (fine <= table.ber_hi).all()

@@ -25,7 +25,7 @@ CELL = Filament(60, 6e3, 2.6e3, 1e-5, 1.0, -0.3, 0.08, 0.4, 6e6, e_min=0.6)
 ENGINES = [False, *([True] if module.HAS_NUMBA else [])]
 LEAST = 1e-5  # p-value below which a test of a distribution fails: its rate of false alarms
 WIDTH = 200e-9
-N = 40_000
+N = 20_000
 
 
 def chance(counts, p):

@@ -30,16 +30,16 @@ def some_start(n_sites=60, n=3):
 
 
 @pytest.mark.parametrize("voltage", VOLTAGES)
-@pytest.mark.parametrize("n_sites", [1, 7, 60, 120])
+@pytest.mark.parametrize("n_sites", [1, 60, 90])
 def test_propagates_as_the_matrix_exponential(voltage, n_sites):
     """At |Q| t from 0.1 to 1e5, where both are known: whole trains of empty sites at the worst."""
     cell = replace(CELL, n_sites=n_sites)
     q = generator(cell, voltage)
     p = np.hstack([some_start(n_sites), filled(cell, [0, n_sites // 2, n_sites])])
-    for stiffness in (0.1, 3.0, 20.0, 60.0, 200.0, 1e3, 1e5):
+    for stiffness in (0.1, 20.0, 60.0, 200.0, 1e5):
         width = stiffness / abs(q).max()
         found, _ = propagate(cell, p, voltage, width)
-        assert found == pytest.approx(expm(q * width) @ p, abs=1e-11 if n_sites < 100 else 3e-10)
+        assert found == pytest.approx(expm(q * width) @ p, abs=1e-11 if n_sites < 80 else 1e-10)
 
 
 @pytest.mark.parametrize(

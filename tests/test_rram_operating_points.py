@@ -10,7 +10,7 @@ from devicephys.errors import ParameterError
 from devicephys.rram.filament import Filament
 from devicephys.rram.master_equation import filled, propagate, quadrature
 from devicephys.rram.mixture import log_normal
-from devicephys.rram.operating_points import KINDS, VALUES, ResistiveCell, operating_points
+from devicephys.rram.operating_points import KINDS, NODES, VALUES, ResistiveCell, operating_points
 from devicephys.rram.programming import aged, level_spread, state
 from devicephys.rram.read_noise import measured_hfo2
 from devicephys.rram.relaxation import Relaxation
@@ -41,7 +41,7 @@ def test_a_point_is_pulse_state_and_threshold_put_together():
         cell, {"pulse_voltage": [1.0], "pulse_width": [WIDTH], "pulses": [3],
                "temperature": [330.0], "time": [10.0]}
     )  # fmt: skip
-    nodes, weight = quadrature(MADE)
+    nodes, weight = quadrature(MADE, NODES)
     p, energy = propagate(
         nodes, filled(nodes, 60), 1.0, WIDTH, n_pulses=3, temperature=330.0, i_max=3e-4
     )

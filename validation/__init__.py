@@ -16,6 +16,8 @@ CLAIMS = (
     "array_average",
     "cell_errors",
     "closed_forms",
+    "filament_chain",
+    "filament_ramps",
     "fokker_planck_reference",
     "hfo2_table",
     "mnist_accuracy",

@@ -119,7 +119,7 @@ def summary(ramps: Ramps, columns: NDArray[np.intp]) -> Summary:
     ramps : Ramps
         The ramps; one that has ended at a voltage does not count there.
     columns : ndarray of int
-        Indices of the voltages, shape (n,).
+        Indices of the voltages, shape (n,) [1].
 
     Returns
     -------
@@ -164,7 +164,7 @@ def predicted(
     sigma_lrs : float
         Standard deviation of ln R in the LRS [1].
     first : int, optional
-        Index of the first voltage to describe.
+        Index of the first voltage to describe [1].
 
     Returns
     -------
@@ -227,8 +227,8 @@ def fit(
     ramps : Ramps
         The ramps.
     columns : ndarray of int
-        Indices of the voltages that are fitted, one after the other, shape (n,); all before the
-        last act.
+        Indices of the voltages that are fitted, one after the other; all before the last act;
+        shape (n,) [1].
     pulse_width : float
         Width of every pulse [s].
     start : Filament

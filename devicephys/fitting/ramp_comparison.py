@@ -42,7 +42,7 @@ def compare(
     ramps : Ramps
         The measured ramps.
     columns : ndarray of int
-        Indices of the voltages, shape (n,).
+        Indices of the voltages, shape (n,) [1].
     pulse_width : float
         Width of every pulse [s].
     cell : ResistiveCell

@@ -28,6 +28,7 @@ AXES = ("pulse_voltage", "pulse_width", "pulses", "temperature", "time")
 CODE = secded(64)
 CODED: Mapping[str, Code] = {f"1T1R + {CODE.name}": CODE}
 KINDS = ("1T1R", "2T2R", *CODED)
+NODES = 161  # of the barrier: error rates of 1e-3 are then within 1e-3 of their value
 VALUES = ("ber", "p01", "p10", "energy_per_bit")
 Progress = Callable[[int, int], None]
 
@@ -86,15 +87,15 @@ def operating_points(
         The cell.
     axes : mapping of str to ndarray
         Any of ``pulse_voltage`` [V], ``pulse_width`` [s], ``pulses`` [1], ``temperature`` [K] and
-        ``time`` since programming [s], each rising, shape (n,); the first two are needed.
+        ``time`` since programming, each rising, shape (n,); the first two are needed [s].
     progress : callable, optional
         Called with (points done, points in all).
 
     Returns
     -------
     dict of str to ndarray
-        ``ber``, ``p01``, ``p10`` [1] and ``energy_per_bit`` [J], each of shape (kinds of cell, then
-        the five axes in the order above; an axis that is not given has length 1).
+        ``ber``, ``p01``, ``p10`` and ``energy_per_bit``, each of shape (kinds of cell, then the
+        five axes in the order above; an axis that is not given has length 1) [1 and J].
 
     Raises
     ------
@@ -118,7 +119,7 @@ def operating_points(
     grid = _axes(axes, cell)
     shape = tuple(len(grid[name]) for name in AXES)
     found = {name: np.empty((len(KINDS), *shape)) for name in VALUES}
-    nodes, weight = quadrature(cell.filament)
+    nodes, weight = quadrature(cell.filament, NODES)
     sigma = level_spread(cell.filament, cell.noise, cell.sigma_lrs)
     lrs = log_normal(float(np.log(cell.filament.r_on)), cell.sigma_lrs)
     voltages, temperatures = grid["pulse_voltage"], grid["temperature"]
