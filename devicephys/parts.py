@@ -141,7 +141,7 @@ def fill(
     request : str
         The request, as there.
     found : ndarray
-        What is filled, in place, shape (n_rows, *grid) [any].
+        What is filled, in place, shape ``(n_rows, *grid)`` [any].
     places : sequence of tuple
         Where each chunk lies in `found`, as an index, all rows first.
     compute : callable

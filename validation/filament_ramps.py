@@ -13,7 +13,7 @@ from devicephys.fitting import filament as fitting
 from devicephys.io import staircase
 from devicephys.rram.filament import Filament, devices, formed, pulse, resistance
 from devicephys.rram.programming import level_spread
-from devicephys.rram.ramp import Ramps, Variance, onset_voltage, split_variance
+from devicephys.rram.ramp import Ramps, onset_voltage, split_variance
 from devicephys.rram.read_noise import measured_hfo2
 from devicephys.study import data_path, read
 
@@ -25,7 +25,8 @@ REFERENCE = (
 LIMIT = (
     "median 25 %, sigma(ln R) 0.12, as a fit to all cells holds; of random halves, 1.1 times the "
     "deviation of the other half's own counts: 9 parameters for 112 numbers are to add little to "
-    "the sampling of cells; onset 25 %: its own sampling error between 50 cells is 10 %"
+    "the sampling of cells; onset 25 % (mean 10 %): the "
+    "sampling error of its spread between 50 cells is 10 %"
 )
 
 LOWEST = 0.85  # V: below, the LRS is all there is
@@ -103,7 +104,7 @@ def _random(ramps: Ramps, names: NDArray[np.str_], width: float) -> list[Figure]
         counts.append((found.measured.median - held_out)[high])
     rms = [float(np.sqrt(np.mean(np.square(x)))) for x in (model, counts)]
     return [
-        Figure(f"random halves: rms deviation of ln median, {kind}", x, "1", "reported", True)
+        Figure(f"random halves: rms deviation of ln median, {kind}", x, "1", "nothing", None)
         for kind, x in zip(("model", "counts of the other half"), rms, strict=True)
     ] + [
         Figure("random halves: model over counts", rms[0] / rms[1], "1", "<= 1.1",
@@ -125,19 +126,26 @@ def _onset(ramps: Ramps, width: float) -> list[Figure]:
                abs(x / asked - 1) <= 0.1)
         for kind, x, asked in zip(("between cells", "within a cell"), plain, COUNTED, strict=True)
     ]  # fmt: skip
-    measured = split_variance(onset, ramps.device)
     drawn = _drawn_onset(_fit(ramps, width).filament, ramps, width)
-    for kind in ("mean", "between", "within"):
-        value, asked = getattr(drawn, kind), getattr(measured, kind)
-        limit = 0.1 if kind == "mean" else 0.25
-        holds = abs(value / asked - 1) <= limit
-        name = f"onset, {kind}, drawn from the fit"
-        figures.append(Figure(name, value, "V", f"{asked:.4g} to {limit:.0%}", holds))
+    split = split_variance(
+        drawn.ravel(), np.repeat(np.arange(len(drawn)).astype(str), drawn.shape[1])
+    )
+    # A single cell of 2.2 V in the mean makes up most of the variance between the 50 measured ones.
+    like = np.array([np.nanmean(x) for x in own]) <= np.nanmean(drawn, axis=1).max()
+    typical = np.isin(ramps.device, names[like])
+    for cells, keep in (("all cells", np.full(len(onset), True)),
+                        (f"{like.sum()} cells like some drawn one", typical)):  # fmt: skip
+        measured = split_variance(onset[keep], ramps.device[keep])
+        for kind, limit in (("mean", 0.1), ("between", 0.25), ("within", 0.25)):
+            value, asked = getattr(split, kind), getattr(measured, kind)
+            name = f"onset, {kind}, drawn from the fit, against {cells}"
+            holds = bool(abs(value / asked - 1) <= limit)
+            figures.append(Figure(name, value, "V", f"{asked:.4g} to {limit:.0%}", holds))
     return figures
 
 
-def _drawn_onset(filament: Filament, ramps: Ramps, width: float) -> Variance:
-    """Draw ramps of many devices, as many each as were measured."""
+def _drawn_onset(filament: Filament, ramps: Ramps, width: float) -> Array:
+    """Draw ramps of many devices, as many each as were measured; onset by device and ramp."""
     rng = np.random.default_rng(SEED)
     each = len(ramps.lrs) // len(np.unique(ramps.device))
     sigma_lrs = float(np.log(ramps.lrs).std())
@@ -154,4 +162,4 @@ def _drawn_onset(filament: Filament, ramps: Ramps, width: float) -> Variance:
         after.append(lrs * resistance(filament, n) * np.exp(sigma[n] * rng.standard_normal(len(n))))
     device = np.repeat(np.arange(SIMULATED).astype(str), each)
     drawn = Ramps(device, ramps.voltage, lrs * float(filament.r_on), np.array(after).T)
-    return split_variance(onset_voltage(drawn), device)
+    return onset_voltage(drawn).reshape(SIMULATED, each)

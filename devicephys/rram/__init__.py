@@ -1,1 +1,1 @@
-"""Resistive memory: distributions, cells and their bit error rate."""
+"""Resistive memory: models of switching and noise, distributions, cells and their errors."""

@@ -52,7 +52,8 @@ def advance(
     >>> sites.tolist()
     [60, 60, 60]
     """
-    back = np.exp(-table[0] * (table[1] + table[2]))  # k_on/k_off where neither barrier is gone
+    log_back = -table[0] * (table[1] + table[2])  # ln k_on/k_off where neither barrier is gone
+    back = np.exp(np.minimum(log_back, 700.0))
     seed = rng.integers(1, 2**64, 2, np.uint64)
     _advance(n, e_a, table, back, duration, nu, leap, few, rng, seed)
 

@@ -150,7 +150,7 @@ def read(
     Returns
     -------
     ndarray
-        Resistance as read, shape (n_reads, *resistance.shape) [Ohm].
+        Resistance as read, shape ``(n_reads, *resistance.shape)`` [Ohm].
 
     Raises
     ------
@@ -189,7 +189,7 @@ def robust_sigma(values: ArrayLike) -> float:
     Returns
     -------
     float
-        1.4826 median |x - median x| [unit of the values].
+        ``1.4826 median |x - median x|`` [unit of the values].
 
     Raises
     ------

@@ -286,7 +286,7 @@ def relax(
     Returns
     -------
     ndarray
-        Conductance at each time, shape (n, *conductance.shape) [S].
+        Conductance at each time, shape ``(n, *conductance.shape)`` [S].
 
     Raises
     ------

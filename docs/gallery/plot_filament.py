@@ -29,6 +29,7 @@ middle = np.sqrt(kohm[1:] * kohm[:-1])  # between two levels; the last edges lie
 edges = np.r_[kohm[0] ** 2 / middle[0], middle, kohm[-1] ** 2 / middle[-1]][::-1]
 times = np.geomspace(1e-10, WIDTH, 25)
 nodes, weight = quadrature(fitted)
+fine, fine_weight = quadrature(fitted, 161)  # for single levels; the mean needs fewer
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained")
 for voltage, colour in ((0.8, "#009E73"), (1.0, "#0072B2"), (1.2, "#D55E00")):
     sites = pulse(formed(devices(fitted, N, rng), rng), 60, voltage, WIDTH, rng)
@@ -41,7 +42,8 @@ for voltage, colour in ((0.8, "#009E73"), (1.0, "#0072B2"), (1.2, "#D55E00")):
         one, _ = propagate(fitted, one, voltage, step)
         everyone.append(levels @ p @ weight)
         median.append(float(levels @ one[:, 0]))
-    left.plot(kohm, p @ weight, ".-", ms=3, lw=1, color=colour, label=f"{voltage:g} V")
+    after, _ = propagate(fine, filled(fine, 60), voltage, WIDTH)
+    left.plot(kohm, after @ fine_weight, ".-", ms=3, lw=1, color=colour, label=f"{voltage:g} V")
     right.plot(times * 1e9, median, color=colour, lw=1.6)
     right.plot(times * 1e9, mean_sites(fitted, 60, voltage, times), "k--", lw=0.9)
     right.plot(times * 1e9, everyone, ":", color=colour, lw=1.6)

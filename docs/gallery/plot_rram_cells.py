@@ -2,12 +2,13 @@
 1T1R, 2T2R and a code: when is a pair the better cell?
 ======================================================
 
-Left: bit error rate after one RESET pulse of 200 ns for the filament that this project fitted to
-ramps of HfO2 cells (recipe `hfo2_filament`, measured read noise and LRS). 1T1R has the best
-threshold at every voltage. SECDED(72,64) over it pays only once errors are rare. Right: log-normal
-states, a pair against a cell with its best threshold, for several widths of the LRS over that of
-the HRS. Above the dashed line the pair makes more errors: with a narrow LRS that is where errors
-are frequent, and measured cells are of that kind.
+Left: bit error rate after one RESET pulse of 200 ns from the LRS, by the filament that this project
+fitted to ramps of HfO2 cells (recipe `hfo2_filament`, measured read noise and LRS). 1T1R has the
+best threshold at every voltage, and the pair makes fewer errors all the same. Counts on the
+measured ramps have it mostly the other way (:doc:`/guide/hfo2` says why). SECDED(72,64) pays only
+where errors are rare. Right: log-normal states, a pair against a cell with its best threshold, for
+several widths of the LRS over that of the HRS. Above the dashed line the pair makes more errors:
+with a narrow LRS that is where errors are frequent.
 """
 
 import matplotlib.pyplot as plt
