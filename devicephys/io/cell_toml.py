@@ -10,8 +10,7 @@ Optional: ``[transistor]`` with ``i_max``, ``[relaxation]`` (fields of
 
 import tomllib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +18,9 @@ from typing import Any
 
 from devicephys.checks import in_range, known
 from devicephys.errors import ParameterError
+from devicephys.io import toml_tables
 from devicephys.io.files import decode, parse_toml, read_bytes, sha256
+from devicephys.io.toml_tables import check_keys, named, number
 from devicephys.rram.endurance import Endurance
 from devicephys.rram.filament import Filament
 from devicephys.rram.operating_points import ResistiveCell
@@ -143,13 +144,13 @@ def read(path: str | Path) -> CellFile:
         table = dict(_table(raw, "endurance", where))
         cycles = _cycles(table, where)
         endurance = _record(Endurance, table, "[endurance]", where)
-    with _named(where):
+    with named(where):
         cell = ResistiveCell(filament, **given)
     return CellFile(cell, endurance, cycles, Path(where).name, sha256(content))
 
 
 def _read(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    _keys(table, READ, ("sigma_lrs", "noise"), "[read]", where)
+    check_keys(table, READ, ("sigma_lrs", "noise"), "[read]", where)
     given: dict[str, Any] = {
         name: _number(table[name], f"[read] {name}", "1", where) for name in SIGMAS if name in table
     }
@@ -173,19 +174,19 @@ def _name(value: Any, key: str, names: Mapping[Any, Any], where: str) -> str:
 
 
 def _i_max(table: Mapping[str, Any], where: str) -> float:
-    _keys(table, ("i_max",), ("i_max",), "[transistor]", where)
+    check_keys(table, ("i_max",), ("i_max",), "[transistor]", where)
     i_max = _number(table["i_max"], "[transistor] i_max", "A", where)
     remedy = "leave the table out where nothing limits the current"
-    with _named(where):
+    with named(where):
         return float(in_range("[transistor] i_max", i_max, "A", above=0, remedy=remedy))
 
 
 def _cycles(table: dict[str, Any], where: str) -> float:
     """Take the number of cycles out of the table [endurance]; the rest is the record."""
     names = [*(f.name for f in fields(Endurance)), "cycles"]
-    _keys(table, names, ("cycles",), "[endurance]", where)
+    check_keys(table, names, ("cycles",), "[endurance]", where)
     cycles = _number(table.pop("cycles"), "[endurance] cycles", "1", where)
-    with _named(where):
+    with named(where):
         return float(in_range("[endurance] cycles", cycles, "1", above=0, inclusive=True))
 
 
@@ -193,7 +194,7 @@ def _record(kind: type, table: Mapping[str, Any], label: str, where: str) -> Any
     """Make a record of `kind` from a table; fields that hold a tuple take a list."""
     own = fields(kind)
     required = [f.name for f in own if f.default is MISSING]
-    _keys(table, [f.name for f in own], required, label, where)
+    check_keys(table, [f.name for f in own], required, label, where)
     made: dict[str, Any] = {}
     for f in own:
         if f.name not in table:
@@ -204,7 +205,7 @@ def _record(kind: type, table: Mapping[str, Any], label: str, where: str) -> Any
             continue
         number = _number(value, name, unit, where)
         made[f.name] = int(number) if f.type is int and number.is_integer() else number
-    with _named(where):
+    with named(where):
         return kind(**made)
 
 
@@ -212,21 +213,7 @@ def _table(raw: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     if key not in raw:
         raise ParameterError(f"no table [{key}]", where=where, expected="[filament] and [read]",
                              remedy="see docs/guide/rram")  # fmt: skip
-    table = raw[key]
-    if not isinstance(table, dict):
-        raise ParameterError(f"{key} = {table!r:.60}", where=where, expected=f"a table [{key}]")
-    return table
-
-
-def _keys(
-    table: Mapping[str, Any], names: Sequence[str], required: Sequence[str], label: str, where: str
-) -> None:
-    for key in table:
-        known(f"key of {label}", key, names, where=where)
-    missing = [name for name in required if name not in table]
-    if missing:
-        raise ParameterError(f"{label} without {missing[0]}", where=where,
-                             expected=f"the keys {', '.join(required)}")  # fmt: skip
+    return toml_tables.table(raw, key, where)
 
 
 def _numbers(value: Any, label: str, unit: str, where: str) -> tuple[float, ...]:
@@ -237,21 +224,4 @@ def _numbers(value: Any, label: str, unit: str, where: str) -> tuple[float, ...]
 
 
 def _number(value: Any, label: str, unit: str, where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:  # TOML's whole numbers have no end
-            pass
-    raise ParameterError(
-        f"{label} = {str(value)[:40]!r}", where=where, expected=f"one number [{unit}]",
-        remedy="no quotes, no unit, a decimal point",
-    )  # fmt: skip
-
-
-@contextmanager
-def _named(where: str) -> Iterator[None]:
-    """Put the name of the file before what a record says about its own fields."""
-    try:
-        yield
-    except ParameterError as err:
-        raise ParameterError(str(err), where=where) from err
+    return number(value, label, where, f"one number [{unit}]")

@@ -8,15 +8,16 @@ file ``voltage_V,current_A`` beside the TOML file. All numbers in SI units.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from devicephys.checks import known
 from devicephys.errors import DataError, ParameterError
+from devicephys.io import toml_tables
 from devicephys.io.files import decode, parse_number, parse_toml, read_bytes, sha256
+from devicephys.io.toml_tables import check_keys, named, number
 from devicephys.mram import literature
 from devicephys.mram.circuit import Access
 from devicephys.mram.junction import mtj_from_stack
@@ -85,8 +86,12 @@ def read(path: str | Path) -> JunctionFile:
     content = read_bytes(path)
     raw = parse_toml(content, where, "junction", KEYS, "docs/guide/mram")
     mtj, stack = _junction(raw, where)
-    spread = _spread(_table(raw, "spread", where), stack, where) if "spread" in raw else None
-    access = _access(_table(raw, "access", where), where) if "access" in raw else Access()
+    spread = (
+        _spread(toml_tables.table(raw, "spread", where), stack, where) if "spread" in raw else None
+    )
+    access = (
+        _access(toml_tables.table(raw, "access", where), where) if "access" in raw else Access()
+    )
     return JunctionFile(mtj, spread, access, Path(where).name, sha256(content))
 
 
@@ -98,12 +103,12 @@ def _junction(raw: Mapping[str, Any], where: str) -> tuple[MTJ, Stack | None]:
             expected='one of [mtj], [stack] and literature = "author_year"',
         )  # fmt: skip
     if given == ["mtj"]:
-        numbers = _record(MTJ, _table(raw, "mtj", where), "[mtj]", where)
-        with _named(where):
+        numbers = _record(MTJ, toml_tables.table(raw, "mtj", where), "[mtj]", where)
+        with named(where):
             return MTJ(**numbers), None
     if given == ["stack"]:
-        numbers = _record(Stack, _table(raw, "stack", where), "[stack]", where)
-        with _named(where):
+        numbers = _record(Stack, toml_tables.table(raw, "stack", where), "[stack]", where)
+        with named(where):
             stack = Stack(**numbers)
             return mtj_from_stack(stack), stack
     name, published = raw["literature"], _published()
@@ -129,7 +134,7 @@ def _spread(table: Mapping[str, Any], stack: Stack | None, where: str) -> Spread
     making = [key for key in MAKING if key in table]
     if not making:
         numbers = _record(Spread, table, "[spread]", where)
-        with _named(where):
+        with named(where):
             spread = Spread(**numbers)
             factor(spread)  # refuses correlations that contradict each other
             return spread
@@ -139,19 +144,18 @@ def _spread(table: Mapping[str, Any], stack: Stack | None, where: str) -> Spread
             remedy="give sigma_delta and sigma_i_c0, or the junction by [stack] or literature",
         )  # fmt: skip
     numbers = _numbers(table, MAKING, MAKING[:2], "[spread]", where)
-    with _named(where):
+    with named(where):
         return spread_from_stack(stack, **numbers)
 
 
 def _access(table: Mapping[str, Any], where: str) -> Access:
     names = ("r_s", "curve")
-    for key in table:
-        known("key of [access]", key, names, where=where)
+    check_keys(table, names, (), "[access]", where)
     if not table:
         raise ParameterError("[access] is empty", where=where, expected="r_s, curve or both")
     plain = {key: value for key, value in table.items() if key != "curve"}
     numbers = _numbers(plain, names, (), "[access]", where)
-    with _named(where):
+    with named(where):
         access = Access(r_s=numbers.get("r_s", 0.0))
     if "curve" not in table:
         return access
@@ -196,13 +200,6 @@ def _curve(text: str, where: str) -> tuple[tuple[float, ...], tuple[float, ...]]
     return voltages, currents
 
 
-def _table(raw: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    table = raw[key]
-    if not isinstance(table, dict):
-        raise ParameterError(f"{key} = {table!r}", where=where, expected=f"a table [{key}]")
-    return table
-
-
 def _record(kind: type, table: Mapping[str, Any], label: str, where: str) -> dict[str, float]:
     names = [f.name for f in fields(kind)]
     required = [f.name for f in fields(kind) if f.default is MISSING]
@@ -214,33 +211,5 @@ def _numbers(
     required: Sequence[str], label: str, where: str,
 ) -> dict[str, float]:  # fmt: skip
     """Give the numbers of a table after checking its keys and their types."""
-    for key in table:
-        known(f"key of {label}", key, names, where=where)
-    missing = [name for name in required if name not in table]
-    if missing:
-        raise ParameterError(
-            f"{label} without {missing[0]}", where=where,
-            expected=f"the keys {', '.join(required)}",
-        )  # fmt: skip
-    return {key: _number(value, f"{label} {key}", where) for key, value in table.items()}
-
-
-def _number(value: Any, label: str, where: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:  # TOML's whole numbers have no end
-            pass
-    raise ParameterError(
-        f"{label} = {str(value)[:40]!r}", where=where, expected="a number in SI units",
-        remedy="no quotes, no unit, a decimal point",
-    )  # fmt: skip
-
-
-@contextmanager
-def _named(where: str) -> Iterator[None]:
-    """Put the name of the file before what a record says about its own fields."""
-    try:
-        yield
-    except ParameterError as err:
-        raise ParameterError(str(err), where=where) from err
+    check_keys(table, names, required, label, where)
+    return {key: number(value, f"{label} {key}", where) for key, value in table.items()}
