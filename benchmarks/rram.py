@@ -19,7 +19,6 @@ from devicephys.study import read as read_study
 
 N = 1_000_000  # devices
 PULSES = 100
-PARAMETERS = 24  # bytes of a device's own parameters
 SIMPLE = 0.01, 0.05  # mean and standard deviation of ln R a pulse
 WIDTH = 200e-9
 # The filament fitted to the measured ramps by the recipe `hfo2_filament`.
@@ -91,7 +90,7 @@ def _filament() -> list[Figure]:
     """One pulse on a million different devices, at weak and at full RESET."""
     rng = np.random.default_rng(3)
     made = filament.formed(filament.devices(FITTED, N, rng), rng)
-    filament.pulse(filament.devices(FITTED, 100, rng), 60, 1.0, WIDTH, rng)  # compiled now
+    filament.pulse(made, FITTED.n_sites, VOLTAGES[0], 1e-12, rng)  # compiled now
     figures = []
     for voltage in VOLTAGES:
         begin = time.perf_counter()

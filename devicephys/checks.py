@@ -144,6 +144,50 @@ def generator(rng: object) -> np.random.Generator:
     return rng
 
 
+def rising(name: str, times: ArrayLike, *, above: float = -np.inf) -> Array:
+    """Return `times` as a row after checking that they rise strictly.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for messages.
+    times : array_like
+        The times, shape (n,) or one number [s].
+    above : float, optional
+        Bound that all of them must exceed [s].
+
+    Returns
+    -------
+    ndarray
+        The times, shape (n,) [s].
+
+    Raises
+    ------
+    ParameterError
+        If there is none, they do not rise, or one is out of range.
+
+    Examples
+    --------
+    >>> rising("times", [1.0, 1.0])
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.ParameterError: times[1] = 1 s after 1 s; expected times that rise \
+strictly; sort them and drop repetitions
+    """
+    t = np.atleast_1d(in_range(name, times, "s", above=above))
+    if t.ndim != 1 or not t.size:
+        raise ParameterError(f"{name} of shape {t.shape}", expected="a row of one time or more")
+    back = np.flatnonzero(np.diff(t) <= 0)
+    if back.size:
+        k = int(back[0]) + 1
+        raise ParameterError(
+            f"{name}[{k}] = {t[k]:g} s after {t[k - 1]:g} s",
+            expected="times that rise strictly",
+            remedy="sort them and drop repetitions",
+        )
+    return t
+
+
 def together(**arrays: ArrayLike) -> list[Array]:
     """Broadcast arguments against each other.
 

@@ -133,6 +133,8 @@ def fit(
     for e in result.estimates:
         text = f"{si(e.low, e.unit, 4)} to {si(e.high, e.unit, 4)}" if e.vary else "given"
         typer.echo(f"{e.name:14} {si(e.value, e.unit, 4):>12}   {text}")
+    for note in result.notes:
+        typer.echo(note)
 
 
 @app.command()
@@ -166,7 +168,7 @@ def table(
     dataset = chosen.read(data_path(source))
     with _bar(quiet) as progress:
         result = (
-            _matching(fit_result.read(fit), dataset.attrs["sha256"], str(fit))
+            _matching(fit_result.read(fit), recipe, dataset.attrs["sha256"], str(fit))
             if fit
             else chosen.fit(
                 dataset, np.random.default_rng(seed), lambda k, n: progress("fit", k, n)
@@ -177,7 +179,9 @@ def table(
     typer.echo(f"table: {out}, {dict(made.sizes)}")
 
 
-def _matching(result: "FitResult", sha256: str, where: str) -> "FitResult":
+def _matching(result: "FitResult", recipe: str, sha256: str, where: str) -> "FitResult":
+    if result.recipe != recipe:
+        raise DataError(f"a fit of recipe {result.recipe}", where=where, expected=recipe)
     if result.data.get("sha256") != sha256:
         raise DataError(
             "a fit of other data", where=where, expected=f"sha256 {sha256[:12]}...",
@@ -207,7 +211,10 @@ def _axis(text: str) -> "tuple[str, Array]":
         start, stop, n = numbers.split(":")
         if not 1 <= int(n) <= MOST_VALUES:
             raise ValueError
-        return name, np.linspace(float(start), float(stop), int(n))
+        ends = float(start), float(stop)
+        if not np.isfinite(ends).all():
+            raise ValueError
+        return name, np.linspace(*ends, int(n))
     except ValueError as err:
         raise ParameterError(
             f"--grid {text}",

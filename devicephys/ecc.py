@@ -34,6 +34,11 @@ class Code:
         Cells of a word, and data bits among them [1].
     corrected : int
         Largest number of wrong bits that is always corrected [1].
+
+    Raises
+    ------
+    ParameterError
+        If the numbers are not those of a code of this kind: `secded` and `repetition` make them.
     """
 
     name: str
@@ -47,10 +52,25 @@ class Code:
         data = whole("Code.data_bits", self.data_bits, least=1)
         word = whole("Code.word_bits", self.word_bits, least=data)
         corrected = whole("Code.corrected", self.corrected, least=0)
-        if 2 * corrected >= word:
+        if self.kind == "secded":
+            made, fits = "secded(data_bits)", (_secded_word(data), data, 1)
+        else:
+            made, fits = "repetition(n)", (word - (word + 1) % 2, 1, (word - 1) // 2)
+        if (word, data, corrected) != fits:
             raise ParameterError(
-                f"Code.corrected = {corrected} of {word} bits", expected="fewer than half"
+                f"Code of kind {self.kind!r} with word_bits = {word}, data_bits = {data}, "
+                f"corrected = {corrected}",
+                expected=", ".join(map(str, fits)),
+                remedy=f"make it by {made}",
             )
+
+
+def _secded_word(data_bits: int) -> int:
+    """Count the bits of the shortest extended Hamming word."""
+    r = 1
+    while 2**r < data_bits + r + 1:
+        r += 1
+    return data_bits + r + 1
 
 
 def secded(data_bits: int) -> Code:
@@ -81,10 +101,7 @@ def secded(data_bits: int) -> Code:
     ('SECDED(72,64)', 'SECDED(39,32)')
     """
     k = whole("data_bits", data_bits, least=1)
-    r = 1
-    while 2**r < k + r + 1:
-        r += 1
-    n = k + r + 1
+    n = _secded_word(k)
     return Code(f"SECDED({n},{k})", "secded", n, k, 1)
 
 

@@ -22,14 +22,14 @@ from scipy.stats import t as student
 
 from devicephys import __version__, tables
 from devicephys.checks import Array, known
-from devicephys.errors import ParameterError
+from devicephys.errors import DataError, FitError
 from devicephys.fitting import filament as fitting
 from devicephys.fitting.ramp_comparison import compare
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import staircase
 from devicephys.rram.filament import ROOM, Filament
 from devicephys.rram.operating_points import KINDS, ResistiveCell, operating_points
-from devicephys.rram.ramp import Ramps
+from devicephys.rram.ramp import ONSET_RATIO, Ramps
 from devicephys.rram.read_noise import measured_hfo2
 from devicephys.stats import LEVEL
 from devicephys.units import si
@@ -37,9 +37,12 @@ from devicephys.units import si
 NAME = "hfo2_filament"
 LOWEST, HIGHEST = hfo2_staircase.LOWEST, hfo2_staircase.HIGHEST
 AXES = ("pulse_voltage", "pulse_width", "pulses", "temperature")
+LEAST = 6  # voltages
+UNTOLD = 2.0  # of a logarithm
 STRONG = 0.9  # correlation that a note names
 WEAK = 0.8  # V, of the trains of equal pulses that a report shows
 STEP = 0.02  # of ln parameter, for slopes of a table: thresholds are found to 0.1 % of the BER
+GIVEN = {"n_sites", "r_on", "r_s", "sigma_lrs"}
 NONE: Mapping[str, float] = MappingProxyType({})
 SYMBOLS = {
     "e_a": ("eV", "E_a"), "e_on": ("eV", "E_a + d_E"), "e_width": ("eV", "E_a - E_{min}"),
@@ -56,7 +59,23 @@ def read(path: str | Path) -> xr.Dataset:
 
 def columns(ramps: Ramps) -> NDArray[np.intp]:
     """Choose the voltages that are fitted."""
-    return np.flatnonzero((ramps.voltage > LOWEST - 1e-6) & (ramps.voltage < HIGHEST + 1e-6))
+    chosen = np.flatnonzero((ramps.voltage > LOWEST - 1e-6) & (ramps.voltage < HIGHEST + 1e-6))
+    if len(chosen) < LEAST:
+        raise DataError(
+            f"{len(chosen)} voltages between {LOWEST:g} and {HIGHEST:g} V", expected=f"{LEAST}",
+            remedy=f"the file holds {ramps.voltage[0]:g} to {ramps.voltage[-1]:g}: is it volt?",
+        )  # fmt: skip
+    return chosen
+
+
+def _check_reset(ramps: Ramps) -> None:
+    strongest = np.nanmedian(ramps.after[:, columns(ramps)[-1]])
+    if strongest < ONSET_RATIO * np.median(ramps.lrs):
+        raise DataError(
+            f"half of the ramps at {HIGHEST:g} V are below {strongest:.4g} Ohm",
+            expected=f"RESET: above {ONSET_RATIO:g} times the LRS",
+            remedy="ramps of RESET pulses; a SET sweep says nothing here",
+        )  # fmt: skip
 
 
 def start(ramps: Ramps) -> Filament:
@@ -70,12 +89,14 @@ def start(ramps: Ramps) -> Filament:
 def fit(
     dataset: xr.Dataset, rng: np.random.Generator, progress: Callable[[int, int], None]
 ) -> FitResult:
-    """Fit the filament; intervals carry the scatter of devices (jackknife) and the prior."""
+    """Fit the filament; intervals carry the scatter of devices (bootstrap) and the prior."""
     r = staircase.ramps(dataset)
-    width = _width(dataset)
+    _check_reset(r)
+    width = staircase.pulse_width(dataset)
     sigma_lrs = float(np.log(r.lrs).std())
-    found = fitting.fit(r, columns(r), width, start(r), measured_hfo2(), sigma_lrs, progress)
+    found = fitting.fit(r, columns(r), width, start(r), measured_hfo2(), sigma_lrs, rng, progress)
     made, devices = found.filament, len(np.unique(r.device))
+    _check_told(found)
     values = vars(made) | {"e_on": made.e_a + made.d_e, "e_width": made.e_a - made.e_min}
     half = student.ppf(0.5 + LEVEL / 2, devices - 1)
     estimates = []
@@ -121,14 +142,13 @@ def fit(
     )
 
 
-def _width(dataset: xr.Dataset) -> float:
-    widths = np.unique(dataset.pulse_width.values)
-    if len(widths) > 1:
-        raise ParameterError(
-            f"{len(widths)} pulse widths in {dataset.attrs['source']}", expected="one width",
-            remedy="fit the ramps of one width at a time",
-        )  # fmt: skip
-    return float(widths[0])
+def _check_told(found: fitting.FilamentFit) -> None:
+    for name, error in zip(found.names, np.sqrt(np.diag(found.covariance)), strict=True):
+        if not error < UNTOLD:
+            raise FitError(
+                f"these ramps do not tell {name}: standard error of its logarithm {error:.2g}",
+                remedy="more devices and voltages, from onset to full RESET",
+            )  # fmt: skip
 
 
 def _correlated(found: fitting.FilamentFit) -> list[str]:
@@ -146,6 +166,9 @@ def _correlated(found: fitting.FilamentFit) -> list[str]:
 def filament(result: FitResult, shift: Mapping[str, float] = NONE) -> Filament:
     """Rebuild the filament of a fit, some logarithms of its parameters shifted."""
     value = {e.name: e.value * float(np.exp(shift.get(e.name, 0.0))) for e in result.estimates}
+    varied = tuple(e.name for e in result.estimates if e.vary)
+    if not set(value) >= GIVEN or varied != tuple(SYMBOLS) or len(result.covariance) != len(varied):
+        raise DataError(f"not a fit of {NAME}", expected=f"estimates {', '.join(SYMBOLS)}")
     return Filament(
         n_sites=round(value["n_sites"]), r_on=value["r_on"], r_s=value["r_s"],
         g_gap=value["g_gap"], e_a=value["e_a"], d_e=value["e_on"] - value["e_a"],
@@ -168,10 +191,11 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     for name in grid:
         known("axis of this recipe", name, AXES)
     r = staircase.ramps(dataset)
-    axes = {"pulse_voltage": r.voltage[columns(r)], "pulse_width": np.array([_width(dataset)])}
+    width = staircase.pulse_width(dataset)
+    axes = {"pulse_voltage": r.voltage[columns(r)], "pulse_width": np.array([width])}
     axes = {name: np.asarray((axes | dict(grid))[name]) for name in AXES if name in {*axes, *grid}}
     found = operating_points(cell(result), axes)
-    _warn_beyond(axes, _width(dataset))
+    _warn_beyond(axes, width)
     shape = (len(KINDS), *(len(x) for x in axes.values()))
     values = {name: x.reshape(shape) for name, x in found.items()}
     factor = np.exp(_half_width(result, axes, shape))
@@ -184,7 +208,8 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "source": f"recipe {NAME}: master equation of the fitted filament; intervals from the "
             "fit, nothing of what the model leaves out",
             "input_files": {dataset.attrs["source"]: dataset.attrs["sha256"]},
-            "bit": "1 is LRS; mean energy of the RESET pulses in cell and transistor; no SET",
+            "bit": "1 is LRS; mean energy of the RESET pulses of a cell or pair that gets them, in "
+            "cell and transistor; of random data a 1T1R cell gets them for every second; no SET",
             "codes": "independent errors, random data, upper bounds; energy x cells per data bit",
             "synthetic": 0,
         },
@@ -223,4 +248,4 @@ def _half_width(result: FitResult, axes: Mapping[str, Array], shape: tuple[int, 
 def model(dataset: xr.Dataset, result: FitResult, rng: np.random.Generator) -> xr.Dataset:
     """Put the measured ramps beside the fitted filament, for the figures of a report."""
     r = staircase.ramps(dataset)
-    return compare(r, columns(r), _width(dataset), cell(result), WEAK, rng)
+    return compare(r, columns(r), staircase.pulse_width(dataset), cell(result), WEAK, rng)

@@ -60,7 +60,7 @@ def fit(
             "devices": lrs.n_devices,
             "ramps": len(r.lrs),
             "pulses": int(dataset.sizes["point"]),
-            "pulse_width_s": float(dataset.pulse_width.values[0]),
+            "pulse_width_s": staircase.pulse_width(dataset),
             "ramps_without_reset": int(np.isnan(onset_v).sum()),
         },
         notes=(
@@ -106,7 +106,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
         name: np.array([[getattr(e, name) for e in row] for row in rows]).T
         for name in ("ber", "ber_lo", "ber_hi", "p01", "p10")
     }
-    width = float(dataset.pulse_width.values[0])
+    width = staircase.pulse_width(dataset)
     energy = pulse_energy(np.asarray(voltages), np.median(r.lrs), width)
     values = errors | {"energy_per_bit": np.tile(energy, (len(CELLS), 1))}
     one = {name: x[CELLS.index("1T1R")] for name, x in values.items()}

@@ -11,6 +11,7 @@ noise. The table counts errors of the traces themselves: LRS before the first pu
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from devicephys.checks import Array, known
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.fitting.weak_reset import population, recover
-from devicephys.io import tidy_csv
+from devicephys.io import staircase, tidy_csv
 from devicephys.rram import weak_reset
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
 
@@ -92,7 +93,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     default = counts[np.unique(np.linspace(0, len(counts) - 1, 20).round().astype(int))]
     rows, energies = [], []
     each = pulse_energy(dataset.pulse_voltage.values[0], after, dataset.pulse_width.values[0])
-    spent = np.cumsum(np.median(each, axis=0) * np.diff(counts, prepend=0))
+    spent = np.cumsum(each.mean(axis=0) * np.diff(counts, prepend=0))
     pulses = np.asarray(grid.get("pulses", default))
     for n in pulses:
         column = int(np.abs(counts - n).argmin())
@@ -116,7 +117,8 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             + " (synthetic)" * _synthetic(dataset),
             "source": f"recipe {NAME}: counts of traces, intervals clustered by device",
             "input_files": {dataset.attrs["source"]: dataset.attrs["sha256"]},
-            "bit": "1 is LRS; energy V^2 t_p/R of all pulses up to there; SET not included",
+            "bit": "1 is LRS; V^2 t_p/R of all pulses up to there, R after them, mean over "
+            "devices; no SET",
             "synthetic": int(_synthetic(dataset)),
         },
     )
@@ -141,6 +143,13 @@ def _traces(dataset: xr.Dataset) -> tuple[NDArray[np.str_], NDArray[np.intp], Ar
     if len(names) * len(counts) != dataset.sizes["point"] or np.isnan(after).any():
         raise DataError("devices were read after different pulses, or more than once", where=where,
                         expected="one trace a device, all with the same counts")  # fmt: skip
+    if dataset.pulse_voltage.values.min() <= 0:
+        raise DataError("a voltage <= 0", where=where, expected="RESET pulses, positive")
+    if np.median(start) < staircase.LEAST_LRS:
+        warnings.warn(
+            f"{where}: resistances of {np.median(start):g} Ohm before the pulses; is it kOhm? Give "
+            "all resistances in Ohm", stacklevel=4,
+        )  # fmt: skip
     if np.isnan(start).any():
         raise DataError("no first pulse", where=where, expected="a row with pulse_index 0")
     for name in ("pulse_voltage", "pulse_width"):

@@ -8,7 +8,7 @@ import xarray as xr
 from devicephys.fits import hfo2_filament as recipe
 
 from devicephys import plotting, study, tables
-from devicephys.errors import ParameterError
+from devicephys.errors import DataError, ParameterError
 from devicephys.fitting.result import Estimate, FitResult, from_json, to_json
 from devicephys.rram.filament import Filament, devices, formed, pulse, resistance
 from devicephys.rram.operating_points import KINDS
@@ -128,8 +128,28 @@ def test_unknown_axes_and_mixed_widths_are_refused():
         recipe.table(dataset(), result(), {"pulse_voltage": np.array([-1.0])})
     mixed = dataset()
     mixed.pulse_width[3] = 1e-6
-    with pytest.raises(ParameterError, match="2 pulse widths in made"):
+    with pytest.raises(DataError, match="2 pulse widths"):
         recipe.table(mixed, result(), {})
+
+
+def test_ramps_that_tell_nothing_are_not_fitted():
+    quiet = dataset().copy(deep=True)
+    quiet.resistance_after[:] = 6000.0
+    with pytest.raises(DataError, match="times the LRS"):
+        recipe.fit(quiet, np.random.default_rng(0), lambda done, total: None)
+    millivolt = dataset().copy(deep=True)
+    millivolt.pulse_voltage[:] *= 1000
+    with pytest.raises(DataError, match="0 voltages between"):
+        recipe.fit(millivolt, np.random.default_rng(0), lambda done, total: None)
+
+
+def test_fits_of_others_are_refused():
+    other = FitResult("hfo2_staircase", "0", result().estimates[:2], (), result().data)
+    with pytest.raises(DataError, match="not a fit of hfo2_filament"):
+        recipe.filament(other)
+    short = FitResult(recipe.NAME, "0", result().estimates, ((1.0,),), result().data)
+    with pytest.raises(DataError, match="not a fit of hfo2_filament"):
+        recipe.table(dataset(), short, {})
 
 
 def test_measurement_and_model_agree_where_the_model_made_the_measurement():

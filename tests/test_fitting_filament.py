@@ -18,6 +18,7 @@ TRUE = Filament(
 )  # fmt: skip
 START = replace(TRUE, a_off=0.1, a_on=0.4, r_th=6e6, g_gap=3e-6, d_e=-0.3, e_min=0.6,
                 sigma_e=0.4, sigma_e_cycle=0.4)  # fmt: skip
+RNG = np.random.default_rng(7)
 VOLTAGES = np.arange(0.65, 1.41, 0.15)
 WIDTH, SIGMA_LRS, CYCLES = 200e-9, 0.02, 10
 NOISE = measured_hfo2()
@@ -48,7 +49,9 @@ def ramps():
 
 @pytest.fixture(scope="module")
 def found(ramps):
-    return fitting.fit(ramps, np.arange(1, 6), WIDTH, START, NOISE, SIGMA_LRS)
+    return fitting.fit(
+        ramps, np.arange(1, 6), WIDTH, START, NOISE, SIGMA_LRS, np.random.default_rng(7)
+    )
 
 
 def predicted(filament=TRUE, first=0):
@@ -95,24 +98,30 @@ def test_covariance_is_one_of_40_devices(found):
 
 def test_a_parameter_that_the_ramps_push_to_its_bound_is_named(ramps, monkeypatch):
     monkeypatch.setattr(fitting, "FREE", {**fitting.FREE, "a_on": (0.01, 0.05)})
-    found = fitting.fit(ramps, np.arange(3, 6), WIDTH, START, NOISE, SIGMA_LRS)
+    found = fitting.fit(
+        ramps, np.arange(3, 6), WIDTH, START, NOISE, SIGMA_LRS, np.random.default_rng(7)
+    )
     assert "a_on" in found.at_bound
 
 
-def test_progress_counts_the_devices_left_out(ramps):
-    seen = []
-    fitting._jackknife(ramps, np.arange(2, 4), np.unique(ramps.device), lambda *x: seen.append(x))
-    assert seen == [(k + 1, 40) for k in range(40)]
+def test_progress_counts_the_resamples(ramps):
+    seen, rng = [], np.random.default_rng(1)
+    names = np.unique(ramps.device)
+    fitting._scatter(ramps, np.arange(2, 4), names, rng, lambda *x: seen.append(x))
+    assert seen == [(k + 1, fitting.RESAMPLES) for k in range(fitting.RESAMPLES)]
 
 
-def test_the_jackknife_of_a_mean_is_its_standard_error():
+def test_resampled_devices_give_standard_errors():
     rng = np.random.default_rng(4)
     mean = rng.normal(9.0, 0.3, 200)
     x = mean[:, None] + rng.normal(0, 0.1, (200, 5))
     r = Ramps(np.repeat(np.arange(200).astype(str), 5), np.array([1.0]), np.ones(1000),
               np.exp(x.reshape(-1, 1)))  # fmt: skip
-    scatter = fitting._jackknife(r, np.array([0]), np.unique(r.device), lambda *x: None)
-    within, between = np.sqrt(np.diag(scatter))[-2:]
+    names = np.unique(r.device)
+    scatter = fitting._scatter(r, np.array([0]), names, rng, lambda *x: None)
+    *quantiles, within, between = np.sqrt(np.diag(scatter))
+    # of a median of 200 correlated groups: about 1.2 times that of the mean
+    assert quantiles[3] == pytest.approx(1.2 * 0.3 / np.sqrt(200), rel=0.3)
     # of a sample of 200 itself: 10 %
     assert within == pytest.approx(0.1 / np.sqrt(2 * 200 * 4), rel=0.3)
     assert between == pytest.approx(0.3 / np.sqrt(2 * 200), rel=0.3)
@@ -137,13 +146,17 @@ def test_cycles_alone_or_devices_alone_are_told_apart():
 def test_too_few_devices_and_bad_arguments_are_refused(ramps):
     few = part(ramps, np.isin(ramps.device, [str(k) for k in range(10)]))
     with pytest.raises(DataError, match="10 devices"):
-        fitting.fit(few, np.arange(1, 6), WIDTH, START, NOISE, SIGMA_LRS)
+        fitting.fit(few, np.arange(1, 6), WIDTH, START, NOISE, SIGMA_LRS, RNG)
     with pytest.raises(ParameterError, match="columns"):
-        fitting.fit(ramps, np.array([1, 3, 5]), WIDTH, START, NOISE, SIGMA_LRS)
+        fitting.fit(
+            ramps, np.array([1, 3, 5]), WIDTH, START, NOISE, SIGMA_LRS, np.random.default_rng(7)
+        )
     with pytest.raises(ParameterError, match="columns"):
-        fitting.fit(ramps, np.array([], int), WIDTH, START, NOISE, SIGMA_LRS)
+        fitting.fit(
+            ramps, np.array([], int), WIDTH, START, NOISE, SIGMA_LRS, np.random.default_rng(7)
+        )
     with pytest.raises(ParameterError, match="pulse_width"):
-        fitting.fit(ramps, np.arange(1, 6), 0.0, START, NOISE, SIGMA_LRS)
+        fitting.fit(ramps, np.arange(1, 6), 0.0, START, NOISE, SIGMA_LRS, RNG)
     with pytest.raises(ParameterError, match="sigma_lrs"):
         fitting.predicted(TRUE, VOLTAGES, WIDTH, NOISE, -0.1)
     with pytest.raises(ParameterError, match="sigma_e"):

@@ -88,6 +88,16 @@ def test_medians_of_the_population_are_recovered(recovered):
     assert spreads["t_star"] == pytest.approx(truth["t_star"][found.knee_seen].std(), rel=0.15)
 
 
+@pytest.mark.parametrize(("rtn", "spread"), [(False, 0.01), (True, 0.05)])
+def test_noise_that_is_not_zero_on_average_does_not_shift_the_estimates(rtn, spread):
+    """Of the published program: 0.054 in ln R. Five standard errors."""
+    law = replace(weak_reset.program_2021(), rtn=rtn)
+    r, truth = traces(law, LINEAR, 300, 6)
+    off = fitting.recover(LINEAR, r, law).log_r - truth["log_r"]
+    assert abs(off.mean()) < 5 * off.std() / np.sqrt(300)
+    assert off.std() < spread
+
+
 def test_quiet_traces_give_back_what_was_put_in():
     law = replace(LAW, flicker="off", rtn=False, sigma_set=0.0)
     r, truth = traces(law, LINEAR, 50, 3)

@@ -165,7 +165,7 @@ def test_impossible_addresses_widths_and_resistances_are_refused(path, column, v
     message = refusal(path, line(1, 0, 5000, 5001) + "\t".join(cells) + "\n")
     assert message.startswith(":2: row [")
     assert "finite numbers" in message
-    assert message.endswith("width and resistances > 0")
+    assert message.endswith("1e-3 to 1e9 ns, resistances > 0")
 
 
 def test_row_numbers_count_blank_lines(path):

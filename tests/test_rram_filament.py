@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, chi2, kstest, norm
 
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.rram import filament as module
 from devicephys.rram.filament import (
     Filament,
@@ -14,12 +14,12 @@ from devicephys.rram.filament import (
     conditions,
     devices,
     formed,
-    mean_sites,
     pulse,
     rates,
     resistance,
 )
 from devicephys.rram.master_equation import filled, propagate, quadrature
+from devicephys.rram.rate_equation import mean_sites
 
 CELL = Filament(60, 6e3, 2.6e3, 1e-5, 1.0, -0.3, 0.08, 0.4, 6e6, e_min=0.6)
 ENGINES = [False, *([True] if module.HAS_NUMBA else [])]
@@ -297,3 +297,45 @@ def test_a_pulse_that_cannot_be_is_refused(change, message):
 def test_other_bad_arguments_are_named(call, message):
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_leaps_of_thousands_of_sites_follow_the_rate_equation():
+    """Mean of 2000 devices of 2000 sites, to 4.5 standard errors and the 1.5 sites of the chain."""
+    many = replace(CELL, n_sites=2000, e_a=np.full(2000, 1.0))
+    for leap in (0.2, module.LEAP):
+        n = pulse(many, 2000, 1.0, 50e-9, np.random.default_rng(2), leap=leap)
+        asked = mean_sites(replace(CELL, n_sites=2000), 2000, 1.0, [50e-9])[0]
+        assert abs(n.mean() - asked) < 4.5 * n.std() / np.sqrt(2000) + 1.5
+
+
+@pytest.mark.parametrize("numba", [False, True])
+def test_frozen_sites_still_fill(monkeypatch, numba):
+    """At 4 K, with one barrier frozen and the other gone: exact mean from the master equation."""
+    if numba:
+        pytest.importorskip("numba")
+    monkeypatch.setattr(module, "HAS_NUMBA", numba)
+    cold = Filament(60, 6e3, 2.6e3, 1e-8, 1.0, 0.0, 0.1, 0.4, 1e3)
+    how = {"temperature": 4.2, "i_max": 1e-7}
+    n = pulse(cold, np.zeros(4000), -2.48, 1e-5, np.random.default_rng(3), **how)
+    p, _ = propagate(cold, filled(cold, 0), -2.48, 1e-5, **how)
+    asked = float(np.arange(61) @ p[:, 0])
+    assert abs(n.mean() - asked) < 4.5 * n.std() / np.sqrt(4000)
+
+
+def test_spreads_that_nobody_drew_are_refused():
+    for spread in ({"sigma_e": 0.1}, {"sigma_e_cycle": 0.1}):
+        with pytest.raises(ParameterError, match="a spread was drawn"):
+            pulse(replace(CELL, **spread), 60, 1.0, WIDTH, np.random.default_rng(1))
+        with pytest.raises(ParameterError, match="quadrature"):
+            propagate(replace(CELL, **spread), filled(CELL, 60), 1.0, WIDTH)
+
+
+def test_more_events_than_anyone_waits_for_are_refused(monkeypatch):
+    monkeypatch.setattr(module, "MOST", 1000)
+    with pytest.raises(AccuracyError, match="more than 1000 events"):
+        pulse(replace(CELL, e_a=0.7), 60, 0.8, 1.0, np.random.default_rng(1))
+
+
+def test_cycles_of_devices_that_differ_in_anything_are_drawn_one_by_one():
+    made = replace(CELL, r_th=np.full(5, 6e6), sigma_e_cycle=0.2)
+    assert len(set(formed(made, np.random.default_rng(1)).e_a.tolist())) == 5

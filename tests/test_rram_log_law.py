@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.rram import log_law, normals
 
 MU, SIGMA, N = 1e-3, 2e-2, 200_000
@@ -82,6 +82,25 @@ GOOD = np.full(3, 7e3, np.float32)
 def test_refuses_bad_input(arguments, message):
     with pytest.raises(ParameterError, match=message):
         log_law.apply(*arguments, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    ("n", "mu", "sigma"), [(100_000, 1e-3, 0.01), ([1, 1, 100_000], 1e-3, 0.01), (10**6, 0.0, 0.1)]
+)
+def test_refuses_what_could_overflow_and_changes_nothing(n, mu, sigma):
+    r = GOOD.copy()
+    with pytest.raises(AccuracyError, match=r"pulses with mu = .* 7000 Ohm by a factor exp\("):
+        log_law.apply(r, n, mu, sigma, np.random.default_rng(1))
+    np.testing.assert_array_equal(r, GOOD)
+
+
+def test_the_rise_that_is_refused_is_the_largest_of_up_to_n_pulses():
+    """With mu < 0 fewer pulses can rise higher: exp(sigma^2 z^2/4 |mu|)."""
+    r, rng = GOOD.copy(), np.random.default_rng(1)
+    log_law.apply(r, 10**6, -0.01, 1.0, rng)  # all sink
+    with pytest.raises(AccuracyError):
+        log_law.apply(GOOD.copy(), [1, 1, 10**6], -0.01, 1.0, rng)
+    log_law.apply(GOOD.copy(), 79_000, 1e-3, 0.0, rng)  # just below
 
 
 def test_refuses_a_seed_for_a_generator():

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.stats import binom
 
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.rram.filament import Filament, conditions, rates
 from devicephys.rram.master_equation import _exponential, filled, propagate, quadrature
 
@@ -96,7 +96,7 @@ def test_long_pulses_end_in_detailed_balance(voltage):
     log = np.r_[0.0, np.cumsum(np.log((20 - n[:-1]) * k_on[:-1] / (n[1:] * k_off[1:])))]
     balance = np.exp(log - log.max())
     balance /= balance.sum()
-    after, _ = propagate(cell, filled(cell, [0, 20]), voltage, 1e9 / min(k_off.min(), k_on.min()))
+    after, _ = propagate(cell, filled(cell, [0, 20]), voltage, 60 / (k_off + k_on).min())
     assert after == pytest.approx(np.repeat(balance[:, None], 2, axis=1), abs=1e-10)
 
 
@@ -186,3 +186,9 @@ def test_quadrature_of_equal_devices_is_one_device():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_rates_that_lose_the_distribution_are_refused():
+    fast = replace(CELL, e_a=0.6, e_min=0.3)
+    with pytest.raises(AccuracyError, match="lose"):
+        propagate(fast, filled(fast, 60), -1.5, 1e6)

@@ -13,7 +13,7 @@ from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting.read_noise import ReadPairs, count, pairs
 from devicephys.io import relaxation, staircase
 from devicephys.rram.read_noise import ReadNoise, measured_hfo2, read, read_sigma, robust_sigma
-from devicephys.rram.spectrum import PowerLaw, flicker, measured_technology_a, spectrum_slope
+from devicephys.rram.spectrum import PowerLaw, flicker_series, measured_technology_a, spectrum_slope
 from devicephys.rram.telegraph import Telegraph, telegraph, telegraph_spectrum
 
 HFO2 = ("measured", "hfo2_1t1r_ramps", "reset-sweep-sl-200ns-step-0.05-9-21-20.csv")
@@ -206,7 +206,7 @@ def test_impossible_traps_are_refused(wrong):
 @pytest.mark.parametrize("slope", [-0.7, -1.0, -1.4, 0.0])
 def test_series_have_the_stated_variance_and_slope(slope):
     law = replace(ONE_OVER_F, slope=slope)
-    x = flicker(2**15, 400.0, np.random.default_rng(9), law, 40)
+    x = flicker_series(2**15, 400.0, np.random.default_rng(9), law, 40)
     # power is dominated by the lowest lines where slope < -1: 40 series of 80 periods of f_low
     assert (x**2).mean() == pytest.approx(1e-4, rel=0.1)
     found = [spectrum_slope(row, 400.0, 1.0, 50.0) for row in x]
@@ -215,17 +215,39 @@ def test_series_have_the_stated_variance_and_slope(slope):
     assert np.mean([s.stderr for s in found]) == pytest.approx(values.std(), rel=0.5)
 
 
+@pytest.mark.parametrize(("samples", "count"), [(20_000, 1000), (100_000, 400)])
+@pytest.mark.parametrize("slope", [0.0, -1.0])
+def test_standard_errors_of_slopes_hold_the_truth(slope, samples, count):
+    """The share is asked within 92 to 98 %; of 400 series its own error is 1.1 %."""
+    rng, law = np.random.default_rng(12), PowerLaw(0.01, slope, 0.1, 200.0)
+    pulls = []
+    for _ in range(count // 50):
+        series = flicker_series(samples, 400.0, rng, law, 50)
+        found = [spectrum_slope(row, 400.0, 2.0, 40.0) for row in series]
+        pulls += [(s.value - slope) / s.stderr for s in found]
+    assert 0.92 < (np.abs(pulls) < 1.96).mean() < 0.98
+
+
+def test_curvature_makes_the_standard_error_larger():
+    x = np.random.default_rng(13).standard_normal(100_000)
+    bent = signal.lfilter([1.0], [1.0, -0.9], x)  # a corner at 7 Hz
+    white, curved = (spectrum_slope(y, 400.0, 2.0, 40.0).stderr for y in (x, bent))
+    assert curved > 2 * white
+
+
 def test_there_is_no_power_outside_the_band():
     law = PowerLaw(sigma_g=0.01, slope=-1.0, f_low=5.0, f_high=50.0)
     f, power = signal.periodogram(
-        flicker(2**15, 400.0, np.random.default_rng(1), law)[0], 400.0, window="blackmanharris"
+        flicker_series(2**15, 400.0, np.random.default_rng(1), law)[0],
+        400.0,
+        window="blackmanharris",
     )
     outside = ((f > 0) & (f < 4.5)) | (f > 51)
     assert power[outside].sum() < 1e-6 * power.sum()
 
 
 def test_series_are_stationary_and_gaussian():
-    x = flicker(4096, 400.0, np.random.default_rng(10), ONE_OVER_F, 2000)
+    x = flicker_series(4096, 400.0, np.random.default_rng(10), ONE_OVER_F, 2000)
     ends = x[:, [0, 2048, -1]] / 0.01
     assert (ends**2).mean(axis=0) == pytest.approx(1, abs=5 * np.sqrt(2 / 2000))
     assert stats.kstest(ends[:, 1], "norm").pvalue > 1e-6
@@ -237,7 +259,7 @@ def test_measured_series_drawn_again_have_their_slopes():
     """15 % is asked; the estimate's error is 2 %."""
     rng = np.random.default_rng(11)
     for law in measured_technology_a().values():
-        found = spectrum_slope(flicker(100_000, 400.0, rng, law)[0], 400.0, 2.0, 40.0)
+        found = spectrum_slope(flicker_series(100_000, 400.0, rng, law)[0], 400.0, 2.0, 40.0)
         assert found.value == pytest.approx(law.slope, rel=0.15)
 
 
@@ -252,13 +274,13 @@ def test_shipped_series_are_the_count_of_the_measured(data_folder):
 def test_bands_and_series_that_cannot_be_served_are_refused():
     rng = np.random.default_rng(1)
     with pytest.raises(ParameterError, match=r"rate = 100 Hz; .*lower f_high"):
-        flicker(10, 100.0, rng, ONE_OVER_F)
+        flicker_series(10, 100.0, rng, ONE_OVER_F)
     with pytest.raises(ParameterError, match="raise f_low, or draw fewer traces"):
-        flicker(10, 400.0, rng, replace(ONE_OVER_F, f_low=1e-7))
+        flicker_series(10, 400.0, rng, replace(ONE_OVER_F, f_low=1e-7))
     with pytest.raises(ParameterError, match=r"PowerLaw\.f_low = 200 Hz"):
         replace(ONE_OVER_F, f_low=200.0)
     with pytest.raises(ParameterError, match="n_samples = 0"):
-        flicker(0, 400.0, rng, ONE_OVER_F)
+        flicker_series(0, 400.0, rng, ONE_OVER_F)
     x = rng.standard_normal(1000)
     with pytest.raises(ParameterError, match="expected a row of 16000 samples"):
         spectrum_slope(x, 400.0, 1.0, 40.0)

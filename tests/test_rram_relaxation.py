@@ -185,6 +185,7 @@ def test_equivalent_time_is_arrhenius_and_composes():
     factor = np.exp(0.9 * E_CHARGE / K_B * (1 / 300 - 1 / 400))
     assert equivalent_time([1.0, 2.0], 400.0, 300.0, 0.9) == pytest.approx([factor, 2 * factor])
     assert equivalent_time(1.0, 250.0, 300.0, 0.9) < 1.0
+    assert equivalent_time(0.0, 1e5, 1.0, 5.0) == 0.0  # though the factor overflows
 
 
 def test_relaxation_at_temperature_stops_at_the_measured_time():

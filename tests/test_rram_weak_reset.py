@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.rram import flicker, trap, weak_reset
 from devicephys.rram.truncated import Truncated
 from devicephys.rram.weak_reset import Devices, State
@@ -135,10 +135,13 @@ def spectrum_of_components(f, noise):
 def test_components_have_the_spectrum_of_the_filter_in_the_stated_band():
     f = np.geomspace(7e-6, 0.3, 1000)
     found = spectrum_of_components(f, 0.025)
-    ratio = found / (0.025**2 / 12 / np.pi / f)
+    ratio = found / (0.025**2 / 12 / np.sin(np.pi * f))  # of the sampled filter
     inner = (f > 3e-5) & (f < 0.04)
     assert abs(ratio[inner] - 1).max() < 0.045
-    assert abs(ratio - 1).max() < 0.12
+    assert abs(ratio[f < 0.2] - 1).max() < 0.12
+    assert ratio[-1] == pytest.approx(1 - 0.204, abs=1e-3)
+    ends = spectrum_of_components(np.array([0.5]), 0.025) / (0.025**2 / 12)
+    assert ends == pytest.approx(1 - 0.294, abs=1e-3)
     assert np.polyfit(np.log(f), np.log(found), 1)[0] == pytest.approx(-1, abs=0.01)
     assert flicker.level(0.025) == pytest.approx(np.sqrt(0.025**2 / 12 * np.log(8) / np.pi))
 
@@ -335,6 +338,20 @@ def test_each_mechanism_has_its_own_share_of_the_variance(settings, std):
     np.testing.assert_allclose(weak_reset.resistance(state), expected, rtol=1e-6)
 
 
+def test_resistances_beyond_single_precision_are_refused():
+    state, rng = make(50_000, 14, nonlinear=False)
+    weak_reset.apply(state, 9000, rng)
+    assert np.isfinite(weak_reset.resistance(state)).all()
+    weak_reset.apply(state, 3000, rng)
+    with pytest.raises(AccuracyError, match=r"device \d+ after 12000 pulses .*; SET the devices"):
+        weak_reset.resistance(state)
+    assert 79 < weak_reset.log_ratio(state).max() < 100
+
+
+def test_rarest_switching_of_traps_is_let_in():
+    assert replace(LAW, p_capture=trap.RAREST, p_emission=trap.RAREST).p_capture == 1e-6
+
+
 def test_mean_law_is_continuous_and_has_two_slopes():
     values = [np.array([x], np.float32) for x in (1e-3, 200.0, 0.01, 1e-5, 7e3, 0.0)]
     one = Devices(LAW, *values)
@@ -435,6 +452,8 @@ def test_counts_up_to_the_last_are_exact():
     ("settings", "message"),
     [
         ({"p_capture": 0.0}, "p_capture"),
+        ({"p_capture": 9e-7}, r"expected finite, in \(1e-06, 1\); 24-bit .*; rtn=False leaves"),
+        ({"p_emission": 9e-7}, r"p_emission = 9e-07; .*rtn=False"),
         ({"p_emission": 1.0}, "p_emission"),
         ({"p_capture": 0.5, "p_emission": 0.5}, r"p_capture \+ p_emission = 1"),
         ({"noise": -0.1}, "noise"),

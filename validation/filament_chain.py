@@ -10,8 +10,9 @@ from scipy.stats import binom
 
 from devicephys.checks import Array
 from devicephys.rram import filament as module
-from devicephys.rram.filament import Filament, mean_sites, pulse, rates
+from devicephys.rram.filament import Filament, pulse, rates
 from devicephys.rram.master_equation import filled, propagate, quadrature
+from devicephys.rram.rate_equation import mean_sites
 
 CLAIM = "Drawn filaments, their master equation and, for many sites, the rate equation agree."
 REFERENCE = "each other; the dense matrix exponential; the binomial law of frozen rates"

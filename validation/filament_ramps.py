@@ -63,8 +63,9 @@ def _part(ramps: Ramps, names: NDArray[np.str_]) -> Ramps:
 def _fit(ramps: Ramps, width: float) -> fitting.FilamentFit:
     sigma = float(np.log(ramps.lrs).std())
     return fitting.fit(
-        ramps, recipe.columns(ramps), width, recipe.start(ramps), measured_hfo2(), sigma
-    )
+        ramps, recipe.columns(ramps), width, recipe.start(ramps), measured_hfo2(), sigma,
+        np.random.default_rng(SEED),
+    )  # fmt: skip
 
 
 def _others(ramps: Ramps, names: NDArray[np.str_]) -> Ramps:

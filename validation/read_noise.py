@@ -7,7 +7,7 @@ from devicephys.errors import DataError, ParameterError
 from devicephys.fitting.read_noise import ReadPairs, count, pairs
 from devicephys.io import relaxation, staircase
 from devicephys.rram.read_noise import measured_hfo2, read
-from devicephys.rram.spectrum import flicker, measured_technology_a, spectrum_slope
+from devicephys.rram.spectrum import flicker_series, measured_technology_a, spectrum_slope
 from devicephys.study import data_path
 
 CLAIM = "Read noise by resistance range and the slopes of 1/f noise are those of measured cells."
@@ -55,7 +55,7 @@ def _ramps(rng: np.random.Generator) -> list[Figure]:
 def _series(rng: np.random.Generator) -> list[Figure]:
     figures = []
     for g, law in measured_technology_a().items():
-        drawn = flicker(100_000, RATE, rng, law)[0]
+        drawn = flicker_series(100_000, RATE, rng, law)[0]
         slope = spectrum_slope(drawn, RATE, *BAND)
         holds = abs(slope.value / law.slope - 1) <= 0.15
         name = f"slope of a drawn series, {g * 1e6:.3g} uS"

@@ -15,10 +15,10 @@ from devicephys.rram import weak_reset
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
 from devicephys.rram.filament import Filament, devices, formed, pulse, resistance
 from devicephys.rram.master_equation import filled, propagate, quadrature
-from devicephys.rram.mixture import log_normal
+from devicephys.rram.mixture import Mixture, log_normal
 from devicephys.rram.operating_points import CODED, KINDS, ResistiveCell
-from devicephys.rram.programming import level_spread, staircase, state
-from devicephys.rram.ramp import Ramps, onset_voltage
+from devicephys.rram.programming import level_spread, read_spread, staircase, state
+from devicephys.rram.ramp import ONSET_RATIO, Ramps, onset_voltage
 from devicephys.rram.tails import cdf
 from devicephys.rram.threshold import pair_error, threshold_error
 from devicephys.rram.threshold_search import best_threshold
@@ -134,9 +134,9 @@ def _coded(kind: str, ber: float) -> float:
     return float(coded(CODED[kind], ber, ber, 0.0)["ber"])
 
 
-def _quantiles(filament: Filament, hrs: object) -> Array:
+def _quantiles(filament: Filament, hrs: Mixture) -> Array:
     grid = np.log(np.asarray(filament.r_on)) + GRID
-    return np.exp(np.interp(BAND, cdf(hrs, grid), grid))  # type: ignore[arg-type]
+    return np.asarray(np.exp(np.interp(BAND, cdf(hrs, grid), grid)))
 
 
 def _onsets(
@@ -152,7 +152,7 @@ def _onsets(
         now, sites = formed(drawn, rng), np.full(DEVICES, cell.filament.n_sites)
         for voltage in ramps.voltage[ramps.voltage > 0]:
             sites = pulse(now, sites, float(voltage), pulse_width, rng)
-            new = np.isnan(onset[cycle]) & (resistance(now, sites) > 1.5 * lrs)
+            new = np.isnan(onset[cycle]) & (resistance(now, sites) > ONSET_RATIO * lrs)
             onset[cycle, new] = voltage
     return {
         "onset_measured": (
@@ -179,8 +179,9 @@ def _trains(
         p, _ = propagate(nodes, p, voltage, pulse_width, n_pulses=int(more))
         quantiles.append(_quantiles(filament, state(filament, p, weight, sigma)))
         sites = pulse(few, sites, voltage, pulse_width, rng, n_pulses=int(more))
-        read = sigma[sites] * rng.standard_normal(SINGLES)
-        singles.append(resistance(few, sites) * np.exp(read))
+        r = resistance(few, sites)
+        read = read_spread(cell.noise, r) * rng.standard_normal(SINGLES)
+        singles.append(r * np.exp(read))
         weak_reset.apply(law, int(more), rng)
         r = weak_reset.resistance(law).astype(np.float64)
         law_quantiles.append(np.quantile(r, BAND))

@@ -251,9 +251,11 @@ def write_bytes(path: str | Path, content: bytes, *, force: bool = False) -> Non
         ...
     devicephys.errors.DataError: no/such/folder: no such folder; create it first
     """
-    path = refuse_existing(path, force=force)
+    path = refuse_existing(path, force=force).resolve()  # a link stays one
     if path.is_dir():
         raise OutputExistsError("is a folder", where=str(path), remedy="choose another name")
+    if path.exists() and not path.is_file():
+        raise OutputExistsError("is no plain file", where=str(path), remedy="choose another name")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".devicephys-")
     except OSError as err:

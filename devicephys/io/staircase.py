@@ -17,6 +17,7 @@ from devicephys.io.files import decode, parse_number, read_bytes, sha256
 from devicephys.rram.ramp import Ramps
 
 N_COLUMNS = 6
+SHORTEST, LONGEST = 1e-3, 1e9  # ns
 LEAST_LRS = 100.0  # Ohm: cell and transistor together are never less
 OTHER_UNIT = 300.0  # a factor beyond any spread of the LRS, and below the 1000 of a prefix
 SAME_STATE, RESET_STATE = 1.2, 3.0  # over a ramp's initial resistance: LRS again, surely not LRS
@@ -63,12 +64,13 @@ def read(path: str | Path) -> xr.Dataset:
     address, width_ns, voltage, _, before, after = table.T
     bad = ~np.isfinite(table).all(axis=1) | (table[:, [0, 1, 4, 5]] <= 0).any(axis=1)
     bad |= address != np.rint(address)
+    bad |= (width_ns < SHORTEST) | (width_ns > LONGEST)
     if bad.any():
         k = int(np.flatnonzero(bad)[0])
         raise DataError(
             f"row {table[k].tolist()}",
             where=f"{where}:{rows[k]}",
-            expected="finite numbers: a whole address, width and resistances > 0",
+            expected="finite numbers: a whole address, 1e-3 to 1e9 ns, resistances > 0",
         )
     if (voltage < 0).any():
         k = int(np.flatnonzero(voltage < 0)[0])
@@ -149,10 +151,48 @@ def ramps(dataset: xr.Dataset) -> Ramps:
     if not start[:1].all() or not start.size:
         raise DataError("the first row is not a first pulse", expected="pulse_index = 0")
     voltage, column = np.unique(dataset.pulse_voltage.values, return_inverse=True)
+    if len(voltage) < 2:
+        raise DataError(
+            f"all pulses at {voltage[0]:g} V", where=dataset.attrs.get("source", ""),
+            expected="a staircase of voltages", remedy="sweep V_SL, not V_WL",
+        )  # fmt: skip
     after = np.full((start.sum(), len(voltage)), np.nan)
     after[np.cumsum(start) - 1, column] = dataset.resistance_after.values
     lrs = dataset.resistance_before.values[start]
     return Ramps(dataset.device.values[start], voltage, lrs, after)
+
+
+def pulse_width(dataset: xr.Dataset) -> float:
+    """Give the one width that all pulses of a file have.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Resistance pulses.
+
+    Returns
+    -------
+    float
+        The width [s].
+
+    Raises
+    ------
+    DataError
+        If there are several.
+
+    Examples
+    --------
+    >>> pulse_width(xr.Dataset({"pulse_width": ("point", [2e-7, 2e-7])}))
+    2e-07
+    """
+    widths = np.unique(dataset.pulse_width.values)
+    if len(widths) > 1:
+        raise DataError(
+            f"{len(widths)} pulse widths, {widths[0]:g} to {widths[-1]:g} s",
+            where=dataset.attrs.get("source", ""), expected="one",
+            remedy="one file for each width: energies and the fit need it",
+        )  # fmt: skip
+    return float(widths[0])
 
 
 def _refuse_set(

@@ -13,17 +13,18 @@ to device, and from one SET to the next: above a floor E_min they are log-normal
 a few devices hardly reset.
 
 As long as n stays, so do the rates: a pulse is a Markov chain of births and deaths. It is drawn
-here (`pulse`), solved for its whole distribution in `master_equation`, and for its mean by
-`mean_sites`.
+here (`pulse`), solved for its whole distribution in `master_equation`, and for its mean in
+`rate_equation`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import solve_ivp
 
 from devicephys.checks import ZERO, Array, generator, in_range, whole
 from devicephys.constants import E_CHARGE, K_B
@@ -34,6 +35,7 @@ ROOM = 300.0  # K, the temperature at which everything was measured so far
 LEAP = 0.05  # change of ln k that one leap may bring about
 FEW = 10.0  # events: below so many in a leap, they are drawn one by one
 BLOCK = 8192  # devices
+MOST = 10_000_000  # events and leaps of a device: a second of work for each that needs them
 MOST_SITES = 10_000
 PER_DEVICE = ("r_on", "r_s", "g_gap", "e_a", "d_e", "a_off", "a_on", "r_th")
 HAS_NUMBA = find_spec("numba") is not None
@@ -45,7 +47,7 @@ Value = float | Array  # one for all devices, or one a device
 class Filament:
     """Filament of a resistive cell behind its access transistor.
 
-    Every field but `n_sites` may hold one value a device instead, shape (n_devices,).
+    From `r_on` to `r_th` a field may hold one value a device instead, shape (n_devices,).
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ class Filament:
     r_on: Value = parameter("Ohm", "R_{on}")
     r_s: Value = parameter("Ohm", "R_s")
     g_gap: Value = parameter("S", "g_{gap}")
-    e_a: Value = parameter("eV", "E_a")
+    e_a: Value = parameter("eV", "E_a", below=10.0)
     d_e: Value = parameter("eV", "d_E", above=-INF)
     a_off: Value = parameter("1", "a_{off}", above=-INF)
     a_on: Value = parameter("1", "a_{on}", above=-INF)
@@ -93,6 +95,8 @@ class Filament:
     def __post_init__(self) -> None:
         whole("Filament.n_sites", self.n_sites, least=1)
         check_record(self)
+        for name in ("e_min", "sigma_e", "sigma_e_cycle", "nu"):
+            in_range(f"Filament.{name}", getattr(self, name), "1", scalar=True)
         self.together()
         r_on, r_s = np.asarray(self.r_on), np.asarray(self.r_s)
         if np.any(np.asarray(self.e_a) < self.e_min):
@@ -189,10 +193,39 @@ def formed(filament: Filament, rng: np.random.Generator) -> Filament:
     >>> np.round(formed(one, np.random.default_rng(1)).e_a, 3).tolist()
     [1.017, 1.042]
     """
-    e_a = np.asarray(filament.e_a, np.float64)
-    z = generator(rng).standard_normal(e_a.shape)
-    moved = barrier(filament, e_a, filament.sigma_e_cycle * z)
+    z = generator(rng).standard_normal(filament.shape)
+    moved = barrier(filament, filament.e_a, filament.sigma_e_cycle * z)
     return replace(filament, e_a=moved, sigma_e_cycle=0.0)
+
+
+def check_drawn(filament: Filament) -> None:
+    """Refuse a filament whose spreads nobody has drawn: they would be left out without a word.
+
+    Parameters
+    ----------
+    filament : Filament
+        The devices.
+
+    Raises
+    ------
+    ParameterError
+        If a spread is not zero.
+
+    References
+    ----------
+    This project's law of barriers, docs/theory/filament.md.
+
+    Examples
+    --------
+    >>> check_drawn(Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6))
+    """
+    for name in ("sigma_e", "sigma_e_cycle"):
+        if getattr(filament, name):
+            raise ParameterError(
+                f"Filament.{name} = {getattr(filament, name):g}", expected="0: a spread was drawn",
+                remedy="filament.devices and filament.formed draw devices and cycles, "
+                "master_equation.quadrature stands for both",
+            )  # fmt: skip
 
 
 def barrier(filament: Filament, e_a: ArrayLike, shift: ArrayLike) -> Array:
@@ -304,8 +337,8 @@ def conditions(
     (0.567, 0.000167, 678)
     """
     r = resistance(filament, n)
-    in_range("temperature", temperature, "K", above=0)
-    if not i_max > 0:
+    in_range("temperature", temperature, "K", above=0, scalar=True)
+    if not (isinstance(i_max, int | float | np.number) and i_max > 0):
         raise ParameterError(f"i_max = {i_max} A", expected="> 0, infinite without a limit")
     current = np.clip(in_range("voltage", voltage, "V") / r, -i_max, i_max)
     v_f = current * (r - filament.r_s)
@@ -374,9 +407,10 @@ def pulse(
 
     Valid for square pulses far longer than the thermal time; without memory between pulses, so
     that n_pulses of one width are one pulse of their total width. Sites change one by one at
-    exponential times, exactly, where a leap would hold few events; elsewhere a leap takes all that
-    happen while ln k changes by less than `leap`, with the exact binomial law of frozen rates.
-    The distribution does not depend on `leap` beyond its square.
+    exponential times, exactly, where a leap would hold few events; elsewhere, for hundreds of sites
+    and more, a leap takes all that happen while ln k changes by less than `leap`, with the exact
+    binomial law of the rates in its middle. The mean is then off by a term of second order in
+    `leap`.
 
     Parameters
     ----------
@@ -407,7 +441,9 @@ def pulse(
     Raises
     ------
     ParameterError
-        If an argument is outside its range or no whole number.
+        If an argument is outside its range or no whole number, or a spread was not drawn.
+    AccuracyError
+        If a device needs more than ten million events.
 
     References
     ----------
@@ -428,6 +464,7 @@ def pulse(
     in_range("pulse_width", pulse_width, "s", above=0, scalar=True)
     in_range("leap", leap, "1", above=0, below=1, scalar=True)
     duration = whole("n_pulses", n_pulses, least=0) * pulse_width
+    check_drawn(filament)
     start = in_range("n", n, "1", above=0, below=filament.n_sites, inclusive=True)
     if np.any(start != np.rint(start)):
         raise ParameterError("n holds fractions", expected="whole numbers of filled sites")
@@ -444,7 +481,11 @@ def pulse(
         shared = _part(filament, part)
         states = np.arange(filament.n_sites + 1.0)[:, None]
         table = np.stack(_landscape(shared, states, voltage, temperature, i_max))
-        advance(sites[part], e_a[part], table, duration, filament.nu, leap, FEW, rng)
+        if not advance(sites[part], e_a[part], table, duration, filament.nu, leap, FEW, MOST, rng):
+            raise AccuracyError(
+                f"more than {MOST} events in one device", expected="sites slower than that",
+                remedy="a shorter pulse; master_equation.propagate does not count events",
+            )  # fmt: skip
     return sites
 
 
@@ -457,14 +498,16 @@ def _part(filament: Filament, part: slice) -> Filament:
 
 def _advance_numpy(
     n: Counts, e_a: Array, table: Array, duration: float, nu: float, leap: float, few: float,
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
+    most: int, rng: np.random.Generator,
+) -> bool:  # fmt: skip
     """Carry devices through a pulse, in place: the reference of `filament_numba.advance`."""
     last = len(table[0]) - 1
     wide = table.shape[2] > 1
     left = np.full(len(n), duration)
     active = np.arange(len(n))
-    while active.size:
+    for _ in range(most):
+        if not active.size:
+            return True
         now, e, t = n[active], e_a[active], left[active]
         column = active if wide else np.zeros(len(active), np.int64)
 
@@ -484,10 +527,16 @@ def _advance_numpy(
         taken = np.where(single, np.minimum(wait, t), step)
         falls = rng.random(len(active)) * total < down
         event = np.where(wait < t, np.where(falls, -1, 1), 0)
-        gone, back = _binomials(now, last, k_off, k_on, taken, ~single, rng)
-        n[active] = now + np.where(single, event, back - gone)
+        moved = np.where(single, event, 0)
+        if not single.all():
+            leaps = ~single
+            rates_at = partial(log_rates, e=e[leaps], column=column[leaps])
+            at = (now[leaps], last, k_off[leaps], k_on[leaps], step[leaps])
+            moved[leaps] = _leap(*at, rates_at, nu, rng)
+        n[active] = now + moved
         left[active] = t - taken
         active = active[taken < t]
+    return not active.size
 
 
 def _longest(total: Array, drift: Array, change: Array) -> Array:
@@ -496,82 +545,13 @@ def _longest(total: Array, drift: Array, change: Array) -> Array:
     return np.asarray((2 * change / np.maximum(root, 1e-150)) ** 2)
 
 
-def _binomials(
-    n: Counts, last: int, k_off: Array, k_on: Array, step: Array, where: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> tuple[Counts, Counts]:  # fmt: skip
-    """Sites that have emptied, and filled, after a step at frozen rates."""
-    gone, back = np.zeros((2, len(n)), np.int64)
-    off, on, step = k_off[where], k_on[where], step[where]
-    turned = -np.expm1(-(off + on) * step) / (off + on)
-    gone[where] = rng.binomial(n[where], off * turned)
-    back[where] = rng.binomial(last - n[where], on * turned)
-    return gone, back
-
-
-def mean_sites(
-    filament: Filament, n: float, voltage: float, times: ArrayLike, *, temperature: float = ROOM,
-    i_max: float = INF,
-) -> Array:  # fmt: skip
-    """Solve the rate equation dn/dt = (N - n) k_on(n) - n k_off(n) of one device.
-
-    Valid for many sites: it leaves out the fluctuations, which for few sites shift the mean.
-
-    Parameters
-    ----------
-    filament : Filament
-        One device.
-    n : float
-        Filled sites at the start, in [0, N] [1].
-    voltage : float
-        Voltage across cell and transistor, positive for RESET [V].
-    times : array_like
-        Times since the start of the pulse, rising from >= 0, shape (k,) [s].
-    temperature : float, optional
-        Temperature of the surroundings, > 0 [K].
-    i_max : float, optional
-        Saturation current of the transistor, or compliance [A].
-
-    Returns
-    -------
-    ndarray
-        Filled sites, shape (k,) [1].
-
-    Raises
-    ------
-    ParameterError
-        If an argument is outside its range, or there are several devices.
-    AccuracyError
-        If the equation was not solved.
-
-    References
-    ----------
-    This project's, docs/theory/filament.md: sites in place of the radius of Bocquet et al., IEEE
-    Trans. Electron Devices 61(3), 2014.
-
-    Examples
-    --------
-    >>> cell = Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6)
-    >>> mean_sites(cell, 60, 1.0, [0.0, 100e-9, 200e-9]).round(1).tolist()
-    [60.0, 32.4, 24.9]
-    """
-    times = in_range("times", np.atleast_1d(np.asarray(times)), "s", above=0, inclusive=True)
-    if np.any(np.diff(times) <= 0):
-        raise ParameterError("times do not rise", expected="rising times")
-
-    def slope(_: float, y: Array) -> Array:
-        sites = np.clip(y, 0.0, filament.n_sites)
-        k_off, k_on = rates(filament, sites, voltage, temperature=temperature, i_max=i_max)
-        return (filament.n_sites - sites) * k_on - sites * k_off
-
-    n = float(in_range("n", n, "1", above=0, below=filament.n_sites, inclusive=True, scalar=True))
-    if filament.shape not in ((), (1,)):
-        raise ParameterError(f"filament of {filament.shape[0]} devices", expected="one device")
-    if not times.size or not times[-1]:
-        return np.full(times.shape, n)
-    found = solve_ivp(slope, (0.0, times[-1]), [n], "LSODA", times, rtol=1e-8, atol=1e-8)
-    if not found.success:
-        raise AccuracyError(
-            f"the rate equation was not solved: {found.message}", remedy="propagate"
-        )
-    return np.asarray(found.y[0])
+def _leap(
+    n: Counts, last: int, k_off: Array, k_on: Array, step: Array,
+    log_rates: Callable[[Counts], tuple[Array, Array]], nu: float, rng: np.random.Generator,
+) -> Counts:  # fmt: skip
+    """Change of n in a step at the rates of its middle."""
+    both = k_off + k_on
+    middle = n + np.rint((last * k_on / both - n) * -np.expm1(-both * step / 2)).astype(np.int64)
+    k_off, k_on = (nu * np.exp(x) for x in log_rates(middle))
+    turned = -np.expm1(-(k_off + k_on) * step) / (k_off + k_on)
+    return rng.binomial(last - n, k_on * turned) - rng.binomial(n, k_off * turned)

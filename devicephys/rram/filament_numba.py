@@ -9,13 +9,14 @@ from devicephys.checks import Array
 CHUNK = 16  # numbers of filled sites whose rates are made together
 UNIT = 2.0**-53  # of 53 random bits
 TINY = 1e-300
+FAR = 600.0  # k_B T: the exponential of more is nearly no number
 U11, U16, U24, U27, U37, U40 = (np.uint64(k) for k in (11, 16, 24, 27, 37, 40))
 
 
 def advance(
     n: NDArray[np.int64], e_a: Array, table: Array, duration: float, nu: float, leap: float,
-    few: float, rng: np.random.Generator,
-) -> None:  # fmt: skip
+    few: float, most: int, rng: np.random.Generator,
+) -> bool:  # fmt: skip
     """Carry devices through a pulse, in place.
 
     Valid as `filament.pulse`, which calls this.
@@ -37,8 +38,15 @@ def advance(
         Change of ln k that one leap may bring about [1].
     few : float
         Number of events below which a leap is none [1].
+    most : int
+        Number of events and leaps of a device that are too many [1].
     rng : numpy.random.Generator
         Source of everything random.
+
+    Returns
+    -------
+    bool
+        Whether no device needed too many.
 
     References
     ----------
@@ -48,19 +56,20 @@ def advance(
     Examples
     --------
     >>> sites, rng = np.full(3, 60), np.random.default_rng(1)
-    >>> advance(sites, np.ones(3), np.zeros((3, 61, 1)), 1e-3, 1.0, 0.05, 10.0, rng)
+    >>> advance(sites, np.ones(3), np.zeros((3, 61, 1)), 1e-3, 1.0, 0.05, 10.0, 99, rng)
+    True
     >>> sites.tolist()
     [60, 60, 60]
     """
     log_back = -table[0] * (table[1] + table[2])  # ln k_on/k_off where neither barrier is gone
-    back = np.exp(np.minimum(log_back, 700.0))
+    back = np.exp(np.minimum(log_back, FAR))
     seed = rng.integers(1, 2**64, 2, np.uint64)
-    _advance(n, e_a, table, back, duration, nu, leap, few, rng, seed)
+    return bool(_advance(n, e_a, table, back, duration, nu, leap, few, most, rng, seed))
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _advance(  # type: ignore[no-untyped-def]
-    n, e_a, table, back, duration, nu, leap, few, rng, seed
+    n, e_a, table, back, duration, nu, leap, few, most, rng, seed
 ):
     """Walk device by device; rates of a few neighbouring numbers of sites are made together.
 
@@ -72,8 +81,11 @@ def _advance(  # type: ignore[no-untyped-def]
     owner = np.full(last // CHUNK + 1, -1)  # device that a chunk of rates belongs to
     p, q = seed[0], seed[1]
     for j in range(len(n)):
-        now, left, c = n[j], duration, j if wide else 0
+        now, left, c, steps = n[j], duration, j if wide else 0, 0
         while left > 0:
+            steps += 1
+            if steps > most:
+                return False
             chunk = now // CHUNK
             if owner[chunk] != j:
                 owner[chunk] = j
@@ -91,13 +103,26 @@ def _advance(  # type: ignore[no-untyped-def]
                     coin = np.int64(draw >> U11) * UNIT
                     now += -1 if coin < down[now] * rest[now] else 1
             else:
-                k_off = down[now] / now if now else 0.0
-                k_on = up[now] / (last - now) if now < last else 0.0
+                k_off, k_on = _site(now, e_a[j], table[:, :, c], back[:, c], nu)
+                settled = -np.expm1(-(k_off + k_on) * step / 2)
+                middle = now + round((last * k_on / (k_off + k_on) - now) * settled)
+                k_off, k_on = _site(middle, e_a[j], table[:, :, c], back[:, c], nu)
                 turned = -np.expm1(-(k_off + k_on) * step) / (k_off + k_on)
                 gone = rng.binomial(now, k_off * turned)
                 now += rng.binomial(last - now, k_on * turned) - gone
                 left -= step
         n[j] = now
+    return True
+
+
+@numba.njit(error_model="numpy")
+def _site(m, e, table, back, nu):  # type: ignore[no-untyped-def]
+    """Rates of one site, m of them being filled."""
+    beta, over_off, over_on = table[0, m], e - table[1, m], e + table[2, m]
+    k_off = nu * np.exp(-beta * max(over_off, 0.0))
+    if over_off < 0 or over_on < 0 or beta * over_off > FAR:  # a barrier is gone, or all is frozen
+        return k_off, nu * np.exp(-beta * max(over_on, 0.0))
+    return k_off, k_off * back[m]
 
 
 @numba.njit(error_model="numpy")
@@ -105,11 +130,7 @@ def _rates(chunk, e, table, back, nu, down, up, rest):  # type: ignore[no-untype
     """Rates of the next event, and the mean time to it, for the filled sites of a chunk."""
     last = table.shape[1] - 1
     for m in range(chunk * CHUNK, min(chunk * CHUNK + CHUNK, last + 1)):
-        over_off, over_on = e - table[1, m], e + table[2, m]
-        k_off = nu * np.exp(-table[0, m] * max(over_off, 0.0))
-        k_on = k_off * back[m]
-        if over_off < 0 or over_on < 0:  # a barrier is gone
-            k_on = nu * np.exp(-table[0, m] * max(over_on, 0.0))
+        k_off, k_on = _site(m, e, table, back, nu)
         down[m], up[m] = m * k_off, (last - m) * k_on
         rest[m] = 1 / max(down[m] + up[m], TINY)
 

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from devicephys.checks import generator, in_range
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.rram import normals
 from devicephys.rram.normals import BLOCK, Floats
+
+LARGEST_LOG = 88.72  # of single precision
 
 
 def apply(
@@ -36,6 +38,8 @@ def apply(
     ParameterError
         If the array is not float32, a resistance is not positive, a count is negative or not
         whole, or the shapes differ.
+    AccuracyError
+        If the largest resistance at the largest factor leaves single precision; nothing is changed.
 
     References
     ----------
@@ -51,7 +55,7 @@ def apply(
     generator(rng)
     in_range("mu", mu, "1", scalar=True)
     in_range("sigma", sigma, "1", above=0, inclusive=True, scalar=True)
-    _check(resistance)
+    largest = _check(resistance)
     n = in_range("n_pulses", n_pulses, "1", above=0, inclusive=True)
     if n.shape not in ((), resistance.shape):
         raise ParameterError(
@@ -64,6 +68,7 @@ def apply(
             f"n_pulses[{broken[0]}] = {n.flat[broken[0]]:g}", expected="whole numbers",
             remedy="round the counts",
         )  # fmt: skip
+    _check_extreme(largest, float(n.max()), mu, sigma, own=n.ndim > 0)
     if n.ndim == 0:
         factors = np.exp(np.float32(np.sqrt(n) * sigma) * normals.TABLE + np.float32(n * mu))
     for start in range(0, len(resistance), BLOCK):
@@ -76,7 +81,23 @@ def apply(
             part *= np.exp(step + own * np.float32(mu))
 
 
-def _check(resistance: Floats) -> None:
+def _check_extreme(largest: float, n: float, mu: float, sigma: float, *, own: bool) -> None:
+    """Refuse what could overflow: the largest step of up to n pulses on the largest resistance."""
+    z, root = float(normals.TABLE.max()), np.sqrt(n)
+    if own and mu < 0:
+        root = min(root, sigma * z / (-2 * mu))  # fewer pulses can rise higher
+    rise = root * (sigma * z + root * mu)
+    if not rise + np.log(max(largest, 1.0)) < LARGEST_LOG:
+        raise AccuracyError(
+            f"{n:.12g} pulses with mu = {mu:g}, sigma = {sigma:g} can raise {largest:.4g} Ohm by a "
+            f"factor exp({rise:.4g})",
+            expected=f"R < {np.finfo(np.float32).max:.2g} Ohm: single precision",
+            remedy="apply fewer pulses; the law ends long before",
+        )
+
+
+def _check(resistance: Floats) -> float:
+    """Return the largest resistance."""
     if (
         not isinstance(resistance, np.ndarray)
         or resistance.dtype != np.float32
@@ -91,3 +112,4 @@ def _check(resistance: Floats) -> None:
         bad = np.flatnonzero(~((resistance > 0) & (resistance < np.inf)))
         found = f"[{bad[0]}] = {resistance[bad[0]]:g} Ohm" if bad.size else " of no device"
         raise ParameterError(f"resistance{found}", expected="finite, > 0 Ohm")
+    return float(resistance.max())

@@ -19,7 +19,7 @@ from devicephys.parameters import INF
 from devicephys.rram.filament import ROOM, Filament
 from devicephys.rram.master_equation import filled, propagate, quadrature
 from devicephys.rram.mixture import Mixture, log_normal
-from devicephys.rram.programming import aged, level_spread, state
+from devicephys.rram.programming import aged, level_spread, read_spread, state
 from devicephys.rram.read_noise import ReadNoise
 from devicephys.rram.relaxation import Relaxation
 from devicephys.rram.threshold import Policy, pair_error, threshold_error, thresholds
@@ -29,6 +29,8 @@ CODE = secded(64)
 CODED: Mapping[str, Code] = {f"1T1R + {CODE.name}": CODE}
 KINDS = ("1T1R", "2T2R", *CODED)
 NODES = 161  # of the barrier: error rates of 1e-3 are then within 1e-3 of their value
+BOUNDS = ((0, 20), (0, 1), (0, 1e9), (50, 1000), (0, 1e12))  # of AXES: beyond, a unit is another
+SI = "volt, second, kelvin"
 VALUES = ("ber", "p01", "p10", "energy_per_bit")
 Progress = Callable[[int, int], None]
 
@@ -42,7 +44,7 @@ class ResistiveCell:
     filament : Filament
         The median device and its spreads.
     sigma_lrs : float
-        Standard deviation of ln R in the LRS [1].
+        Standard deviation of ln R in the LRS as it is read, noise included [1].
     noise : ReadNoise
         Noise of a read.
     s_ref : float
@@ -70,6 +72,12 @@ class ResistiveCell:
     def __post_init__(self) -> None:
         for name in ("sigma_lrs", "s_ref", "s_sa"):
             in_range(f"ResistiveCell.{name}", getattr(self, name), "1", above=0, inclusive=True)
+        read = float(np.max(read_spread(self.noise, self.filament.r_on)))
+        if read > self.sigma_lrs:
+            raise ParameterError(
+                f"ResistiveCell.sigma_lrs = {self.sigma_lrs:g}", expected=f"at least {read:.3g}",
+                remedy="it is that of reads, and holds the noise of a read at r_on",
+            )  # fmt: skip
 
 
 def operating_points(
@@ -79,7 +87,9 @@ def operating_points(
 
     Valid as `master_equation.propagate` for the programming; errors of reading are exact sums over
     the distributions. Energy is that of the RESET pulses in cell and transistor, V times I over
-    their course; SET and reads are not included, cells of a code count as often as they are there.
+    their course, for a cell or pair that gets them: a pair does at every write, a 1T1R cell, with
+    random data, at every second one. SET and reads are not included; cells of a code count as
+    often as they are there.
 
     Parameters
     ----------
@@ -144,12 +154,13 @@ def _axes(axes: Mapping[str, Array], cell: ResistiveCell) -> dict[str, Array]:
     if missing:
         raise ParameterError(f"no axis {missing[0]}", expected="pulse_voltage and pulse_width")
     grid: dict[str, Any] = {"pulses": [1], "temperature": [ROOM], "time": [0.0]} | dict(axes)
+    bounds = dict(zip(AXES, BOUNDS, strict=True))
     units = dict(zip(AXES, ("V", "s", "1", "K", "s"), strict=True))
     remedy = {"pulse_voltage": "RESET is positive here; SET is not tabulated"}
     checked = {
         name: np.atleast_1d(
-            in_range(name, grid[name], units[name], above=0, inclusive=name == "time",
-                     remedy=remedy.get(name, ""))
+            in_range(name, grid[name], units[name], above=bounds[name][0],
+                     below=bounds[name][1], inclusive=name == "time", remedy=remedy.get(name, SI))
         )
         for name in AXES
     }  # fmt: skip

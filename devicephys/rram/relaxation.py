@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from devicephys.checks import ZERO, Array, generator, in_range
+from devicephys.checks import ZERO, Array, generator, in_range, rising
 from devicephys.errors import ParameterError
 from devicephys.parameters import INF, check_record, parameter
-from devicephys.rram.telegraph import rising
 
 _TO_SI = np.array([1e-6, 1e-6, 1e-12, 1e-3])
 FASTEST, SLOWEST = 40.0, 1e-4  # fluctuators kept: rate < 40/t_0, rate > 1e-4/(longest time)

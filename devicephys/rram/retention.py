@@ -53,7 +53,7 @@ def equivalent_time(
     hot = in_range("temperature", temperature, "K", above=0)
     cold = in_range("reference_temperature", reference_temperature, "K", above=0, scalar=True)
     energy = in_range("e_a", e_a, "eV", above=-ZERO, below=10, scalar=True) * E_CHARGE
-    with np.errstate(over="ignore"):
-        found = t * np.exp(energy / K_B * (1 / cold - 1 / hot))
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.where(t > 0, t * np.exp(energy / K_B * (1 / cold - 1 / hot)), 0.0)
     return in_range("equivalent time", found, "s", above=-ZERO,
                     remedy="check e_a and the temperatures")  # fmt: skip

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import signal, stats
+from numpy.typing import ArrayLike, NDArray
+from scipy import signal
 
 from devicephys.checks import Array, generator, in_range, whole
 from devicephys.errors import ParameterError
@@ -48,8 +48,8 @@ class Slope:
     Attributes
     ----------
     value, stderr : float
-        d ln(power density)/d ln(frequency) and its standard error from the scatter about the
-        line, which includes any curvature of the spectrum [1].
+        d ln(power density)/d ln(frequency) and its standard error, which grows with any
+        curvature of the spectrum [1].
     f_low, f_high : float
         The band of the fit [Hz].
     n_bins : int
@@ -95,7 +95,7 @@ def measured_technology_a() -> dict[float, PowerLaw]:
     return {g: PowerLaw(sigma, slope, 0.004, 200.0) for g, sigma, slope in rows}
 
 
-def flicker(
+def flicker_series(
     n_samples: int, rate: float, rng: np.random.Generator, law: PowerLaw, n_traces: int = 1
 ) -> Array:
     """Draw stationary Gaussian series with a power-law spectrum in a band.
@@ -136,7 +136,7 @@ def flicker(
     Examples
     --------
     >>> law = PowerLaw(sigma_g=0.01, slope=-1.0, f_low=0.1, f_high=50.0)
-    >>> flicker(1000, 100.0, np.random.default_rng(1), law).shape
+    >>> flicker_series(1000, 100.0, np.random.default_rng(1), law).shape
     (1, 1000)
     """
     rng = generator(rng)
@@ -188,15 +188,25 @@ def spectrum_slope(series: ArrayLike, rate: float, f_low: float, f_high: float) 
     ParameterError
         If the series is too short or constant, or the band too narrow.
 
+    Notes
+    -----
+    The standard error is that of a Gaussian series: bins hold few or many lines, and lines of
+    overlapping Hann segments are correlated up to three apart. Where the scatter about the line is
+    larger than that, by curvature of the spectrum or a series that is not Gaussian, it grows by
+    the same factor. +-1.96 of it held the slope in 94 to 97 % of simulated series, white and 1/f,
+    of 4 to 50 segments' length. With 4 the slope itself is a third of it too high, since the
+    logarithm lowers bins of few lines; with 10, a fifth.
+
     References
     ----------
-    Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70, doi:10.1109/TAU.1967.1161901.
+    Welch, IEEE Trans. Audio Electroacoust. 15 (1967) 70, doi:10.1109/TAU.1967.1161901, also for
+    the covariance of overlapping segments.
 
     Examples
     --------
     >>> white = np.random.default_rng(1).standard_normal(100_000)
     >>> s = spectrum_slope(white, 400.0, 2.0, 40.0)
-    >>> abs(s.value) < 4 * s.stderr, s.stderr < 0.02
+    >>> abs(s.value) < 4 * s.stderr, s.stderr < 0.04
     (True, True)
     """
     x = in_range("series", series, "1")
@@ -212,11 +222,34 @@ def spectrum_slope(series: ArrayLike, rate: float, f_low: float, f_high: float) 
     inside = (f >= low) & (f <= high)
     n_bins = round(BINS_PER_DECADE * np.log10(high / low))
     index = (n_bins * np.log(f[inside] / low) / np.log(high / low)).astype(int)
-    index, count = np.minimum(index, n_bins - 1), np.bincount(np.minimum(index, n_bins - 1))
-    used = count > 0
-    mean_power = np.bincount(index, power[inside])[used] / count[used]
+    index = np.unique(np.minimum(index, n_bins - 1), return_inverse=True)[1]  # bins with lines
+    count = np.bincount(index)
+    mean_power = np.bincount(index, power[inside]) / count
     if not (mean_power > 0).all():
         raise ParameterError("series without power in the band", expected="a signal that varies")
-    log_f = np.bincount(index, np.log(f[inside]))[used] / count[used]
-    line = stats.linregress(log_f, np.log(mean_power))
-    return Slope(float(line.slope), float(line.stderr), low, high, int(used.sum()))
+    log_f = np.bincount(index, np.log(f[inside])) / count
+    covariance = _line_covariance(index, segment, len(x)) / np.outer(count, count)
+    line = np.stack([np.ones_like(log_f), log_f], axis=1)
+    solve = np.linalg.pinv(line)
+    rest = np.eye(len(count)) - line @ solve
+    y = np.log(mean_power)
+    expected = np.trace(rest @ covariance)  # of the squared scatter about the line
+    variance = (solve @ covariance @ solve.T)[1, 1] * max(1.0, y @ rest @ y / expected)
+    return Slope(float(solve[1] @ y), float(np.sqrt(variance)), low, high, len(count))
+
+
+def _line_covariance(index: NDArray[np.intp], segment: int, samples: int) -> Array:
+    """Sum the relative covariance of Welch's lines over pairs of bins, shape (bins, bins).
+
+    A share |sum_t w(t) w(t + s) exp(2 pi i d t/N)|^2/(sum w^2)^2 of two segments s samples and two
+    lines d apart; segments next to each other overlap by half.
+    """
+    window, step = signal.get_window("hann", segment), segment - segment // 2
+    n_segments = (samples - segment) // step + 1
+    overlap = window[step:] * window[: segment - step]
+    same, next_one = (np.abs(np.fft.rfft(w, segment)[:4]) ** 2 for w in (window**2, overlap))
+    shares = (same + 2 * (1 - 1 / n_segments) * next_one) / (n_segments * same[0])
+    total = np.zeros((index[-1] + 1, index[-1] + 1))
+    for d, share in enumerate(shares):
+        np.add.at(total, (index[: len(index) - d], index[d:]), share / 2 if d == 0 else share)
+    return np.asarray(total + total.T)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from devicephys.checks import ZERO, Array, generator, in_range, whole
-from devicephys.errors import ParameterError
+from devicephys.checks import ZERO, Array, generator, in_range, rising, whole
 from devicephys.parameters import INF, check_record, parameter
 
 
@@ -122,51 +121,3 @@ def telegraph_spectrum(frequency: ArrayLike, trap: Telegraph) -> Array:
     f = in_range("frequency", frequency, "Hz", above=-ZERO)
     variance = trap.amplitude**2 * trap.p_filled * (1 - trap.p_filled)
     return np.asarray(4 * variance * trap.rate / (trap.rate**2 + (2 * np.pi * f) ** 2))
-
-
-def rising(name: str, times: ArrayLike, *, above: float = -INF) -> Array:
-    """Return times as a row after checking that they rise strictly.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for messages.
-    times : array_like
-        The times, shape (n,) or one number [s].
-    above : float, optional
-        Bound that all of them must exceed [s].
-
-    Returns
-    -------
-    ndarray
-        The times, shape (n,) [s].
-
-    Raises
-    ------
-    ParameterError
-        If there is none, they do not rise, or one is out of range.
-
-    References
-    ----------
-    This project's definition.
-
-    Examples
-    --------
-    >>> rising("times", [1.0, 1.0])
-    Traceback (most recent call last):
-        ...
-    devicephys.errors.ParameterError: times[1] = 1 s after 1 s; expected times that rise \
-strictly; sort them and drop repetitions
-    """
-    t = np.atleast_1d(in_range(name, times, "s", above=above))
-    if t.ndim != 1 or not t.size:
-        raise ParameterError(f"{name} of shape {t.shape}", expected="a row of one time or more")
-    back = np.flatnonzero(np.diff(t) <= 0)
-    if back.size:
-        k = int(back[0]) + 1
-        raise ParameterError(
-            f"{name}[{k}] = {t[k]:g} s after {t[k - 1]:g} s",
-            expected="times that rise strictly",
-            remedy="sort them and drop repetitions",
-        )
-    return t

@@ -5,6 +5,9 @@ import numpy as np
 from devicephys.rram.normals import Floats
 
 UNIT = np.float32(2.0**-24)
+RAREST = (
+    1e-6  # probability per pulse: 17 units; below, the law would change with the split of calls
+)
 
 
 def stationary(
@@ -17,7 +20,9 @@ def stationary(
     a_rtn : ndarray of float32
         Largest amplitude of each device, shape (n,) [1].
     p_capture, p_emission : float
-        Probabilities per pulse that an empty trap fills and a filled one empties [1].
+        Probabilities per pulse that an empty trap fills and a filled one empties, 1e-6 at least:
+        they are compared with random numbers of 24 bits, which change one of 1e-6 by up to 6 %, and
+        smaller ones more [1].
     rng : numpy.random.Generator
         Source of the numbers.
 
@@ -58,7 +63,9 @@ def advance(
     a_rtn : ndarray of float32
         Largest amplitude of each device, shape (n,) [1].
     p_capture, p_emission : float
-        Probabilities per pulse that an empty trap fills and a filled one empties [1].
+        Probabilities per pulse that an empty trap fills and a filled one empties, 1e-6 at least:
+        they are compared with random numbers of 24 bits, which change one of 1e-6 by up to 6 %, and
+        smaller ones more [1].
     rng : numpy.random.Generator
         Source of the numbers.
     redraw_idle : bool, optional

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from devicephys.checks import ZERO, generator, in_range, known, whole
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 from devicephys.parameters import parameter
 from devicephys.rram import flicker, normals, trap, truncated
 from devicephys.rram.flicker import FLICKERS, Flicker
@@ -28,6 +28,8 @@ Carry = Callable[[Floats, NDArray[Any], int, NDArray[np.int32], Floats], None]
 BLOCK = 16384  # devices carried on together: they stay in the second-level cache
 SPARSE = 4  # a block is thinned out where fewer than one device in four has pulses
 LARGEST = 2**31 - 1  # pulses a device can count
+RAREST = trap.RAREST * (1 - 1e-12)  # so that the number itself is let in
+NO_TRAP = "24-bit random numbers would quantise rarer events; rtn=False leaves the trap out"
 HAS_NUMBA = find_spec("numba") is not None
 
 
@@ -48,7 +50,8 @@ class WeakReset:
     a_rtn : Truncated
         Largest amplitude of the trap in ln R [1].
     p_capture, p_emission : float
-        Probabilities per pulse that an empty trap fills and a filled one empties [1].
+        Probabilities per pulse that an empty trap fills and a filled one empties, 1e-6 at least:
+        random numbers of 24 bits quantise them, at 1e-6 by up to 6 % [1].
     noise : float
         Factor of the filtered uniform samples that make 1/f noise of ln R [1].
     sigma_set : float
@@ -79,8 +82,8 @@ class WeakReset:
     m2: Truncated
     r_0: Truncated
     a_rtn: Truncated
-    p_capture: float = parameter("1", r"p_{0 \to 1}", below=1.0, default=0.0008)
-    p_emission: float = parameter("1", r"p_{1 \to 0}", below=1.0, default=0.002)
+    p_capture: float = parameter("1", r"p_{0 \to 1}", above=RAREST, below=1.0, default=0.0008)
+    p_emission: float = parameter("1", r"p_{1 \to 0}", above=RAREST, below=1.0, default=0.002)
     noise: float = parameter("1", r"\alpha_n", above=-ZERO, default=0.025)
     sigma_set: float = parameter("1", r"\sigma_{SET}", above=-ZERO, default=0.019)
     device_to_device: bool = True
@@ -94,7 +97,8 @@ class WeakReset:
             if f.metadata:
                 above, below = f.metadata["above"], f.metadata["below"]
                 name = f"WeakReset.{f.name}"
-                in_range(name, getattr(self, f.name), "1", above=above, below=below, scalar=True)
+                in_range(name, getattr(self, f.name), "1", above=above, below=below, scalar=True,
+                         remedy=NO_TRAP if f.name.startswith("p_") else "")  # fmt: skip
         total = self.p_capture + self.p_emission
         in_range("WeakReset.p_capture + p_emission", total, "1", above=0, below=1)
         in_range("WeakReset.r_0.low", self.r_0.low, "Ohm", above=0)
@@ -550,7 +554,8 @@ def log_ratio(state: State) -> Floats:
 def resistance(state: State) -> Floats:
     """Compute the resistance of every device as it is now.
 
-    Valid up to w = 88, where single precision ends: more than 10^5 pulses.
+    Valid up to w of about 79, where R leaves single precision: never within 10^5 pulses with the
+    two slopes of `majumdar_2021`, but some 10^4 with `nonlinear` False.
 
     Parameters
     ----------
@@ -561,6 +566,11 @@ def resistance(state: State) -> Floats:
     -------
     ndarray of float32
         R_0 exp(w), shape (n,) [Ohm].
+
+    Raises
+    ------
+    AccuracyError
+        If a resistance leaves single precision, naming the first such device.
 
     References
     ----------
@@ -575,6 +585,14 @@ def resistance(state: State) -> Floats:
     [7033.0]
     """
     w = log_ratio(state)
-    np.exp(w, out=w)
-    w *= state.devices.r_0
+    with np.errstate(over="ignore"):
+        np.exp(w, out=w)
+        w *= state.devices.r_0
+    if not w.max() < np.inf:
+        bad = int(np.flatnonzero(~(w < np.inf))[0])
+        raise AccuracyError(
+            f"R of device {bad} after {state.pulses[bad]} pulses leaves single precision",
+            expected=f"R < {np.finfo(np.float32).max:.2g} Ohm, ln(R/R_0) below about 79",
+            remedy="SET the devices earlier, or take log_ratio",
+        )
     return w

@@ -41,7 +41,8 @@ def advance(
     a_rtn : ndarray
         Largest amplitudes, shape (n,) [1].
     trap : tuple of float or None
-        Probabilities per pulse of capture and emission; None leaves traps out [1].
+        Probabilities per pulse of capture and emission, `trap.RAREST` at least, since uniform
+        numbers have 24 bits; None leaves traps out [1].
     lanes : ndarray of uint32
         A row of generators of `lanes_numba.seeded`, shape (2048,) [1].
 

@@ -14,8 +14,9 @@ to lose a quarter of its sites than one as far below.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from devicephys.rram.filament import Filament, devices, formed, mean_sites, pulse, resistance
+from devicephys.rram.filament import Filament, devices, formed, pulse, resistance
 from devicephys.rram.master_equation import filled, propagate, quadrature
+from devicephys.rram.rate_equation import mean_sites
 
 fitted = Filament(
     n_sites=60, r_on=6035.0, r_s=2600.0, g_gap=1.051e-5, e_a=0.972, d_e=-0.340, a_off=0.0715,
