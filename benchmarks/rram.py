@@ -23,8 +23,8 @@ SIMPLE = 0.01, 0.05  # mean and standard deviation of ln R a pulse
 WIDTH = 200e-9
 # The filament fitted to the measured ramps by the recipe `hfo2_filament`.
 FITTED = filament.Filament(
-    n_sites=60, r_on=6035.0, r_s=2600.0, g_gap=1.051e-5, e_a=0.972, d_e=-0.340, a_off=0.0715,
-    a_on=0.510, r_th=6.30e6, e_min=0.602, sigma_e=0.450, sigma_e_cycle=0.398,
+    n_sites=60, r_on=6035.0, r_s=2600.0, g_gap=1.011e-5, e_a=0.982, d_e=-0.344, a_off=0.0757,
+    a_on=0.514, r_th=6.37e6, e_min=0.607, sigma_e=0.450, sigma_e_cycle=0.396,
 )  # fmt: skip
 VOLTAGES = (0.8, 0.9, 1.0, 1.2)  # weak to full RESET
 

@@ -24,8 +24,8 @@ from devicephys.rram.operating_points import KINDS, ResistiveCell, operating_poi
 from devicephys.rram.read_noise import measured_hfo2
 
 fitted = Filament(
-    n_sites=60, r_on=6035.0, r_s=2600.0, g_gap=1.051e-5, e_a=0.972, d_e=-0.340, a_off=0.0715,
-    a_on=0.510, r_th=6.30e6, e_min=0.602, sigma_e=0.450, sigma_e_cycle=0.398,
+    n_sites=60, r_on=6035.0, r_s=2600.0, g_gap=1.011e-5, e_a=0.982, d_e=-0.344, a_off=0.0757,
+    a_on=0.514, r_th=6.37e6, e_min=0.607, sigma_e=0.450, sigma_e_cycle=0.396,
 )  # fmt: skip
 cell = ResistiveCell(fitted, sigma_lrs=0.0237, noise=measured_hfo2())
 volts = np.linspace(0.8, 1.4, 25)
