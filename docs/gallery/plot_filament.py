@@ -11,6 +11,8 @@ at 1 V a device with a barrier one standard deviation above the median takes som
 to lose a quarter of its sites than one as far below.
 """
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -30,17 +32,18 @@ middle = np.sqrt(kohm[1:] * kohm[:-1])  # between two levels; the last edges lie
 edges = np.r_[kohm[0] ** 2 / middle[0], middle, kohm[-1] ** 2 / middle[-1]][::-1]
 times = np.geomspace(1e-10, WIDTH, 25)
 nodes, weight = quadrature(fitted)
+alone = replace(fitted, sigma_e=0.0, sigma_e_cycle=0.0)  # the median device
 fine, fine_weight = quadrature(fitted, 161)  # for single levels; the mean needs fewer
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained")
 for voltage, colour in ((0.8, "#009E73"), (1.0, "#0072B2"), (1.2, "#D55E00")):
     sites = pulse(formed(devices(fitted, N, rng), rng), 60, voltage, WIDTH, rng)
     share = np.bincount(sites, minlength=len(levels))[::-1] / N
     left.stairs(share, edges, fill=True, color=colour, alpha=0.25)
-    p, one = filled(nodes, 60), filled(fitted, 60)
+    p, one = filled(nodes, 60), filled(alone, 60)
     everyone, median = [], []
     for step in np.diff(times, prepend=0.0):
         p, _ = propagate(nodes, p, voltage, step)
-        one, _ = propagate(fitted, one, voltage, step)
+        one, _ = propagate(alone, one, voltage, step)
         everyone.append(levels @ p @ weight)
         median.append(float(levels @ one[:, 0]))
     after, _ = propagate(fine, filled(fine, 60), voltage, WIDTH)
