@@ -87,6 +87,11 @@ def test_an_lrs_that_looks_like_kilo_ohms_is_warned_of(read):
         read(text)
 
 
+def test_a_barrier_in_millielectronvolts_is_refused(read):
+    with pytest.raises(ParameterError, match="e_a = 970 eV; expected at most 10 eV; is it meV"):
+        read(TEXT.replace("e_a = 0.97", "e_a = 970"))
+
+
 def without(text, key):
     return "".join(line for line in text.splitlines(True) if not line.startswith(f"{key} ="))
 

@@ -32,6 +32,7 @@ KEYS = ("filament", "read", "transistor", "relaxation", "endurance")
 NOISES: Mapping[str, Callable[[], ReadNoise]] = MappingProxyType({"measured_hfo2": measured_hfo2})
 SIGMAS = ("sigma_lrs", "s_ref", "s_sa")
 READ = (*SIGMAS, "threshold", "noise")
+MOST_BARRIER = 10.0  # eV: beyond any bond
 LEAST_LRS = 100.0  # Ohm: an access transistor alone has more
 
 
@@ -128,6 +129,11 @@ def read(path: str | Path) -> CellFile:
     content = read_bytes(path)
     raw = parse_toml(content, where, "cell", KEYS, "docs/guide/rram")
     filament = _record(Filament, _table(raw, "filament", where), "[filament]", where)
+    if filament.e_a > MOST_BARRIER:
+        raise ParameterError(
+            f"[filament] e_a = {filament.e_a:g} eV", where=where,
+            expected=f"at most {MOST_BARRIER:g} eV", remedy="is it meV?",
+        )  # fmt: skip
     if filament.r_on < LEAST_LRS:
         warnings.warn(
             f"{where}: [filament] r_on = {filament.r_on:g} Ohm, below that of an access "

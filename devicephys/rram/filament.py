@@ -82,7 +82,7 @@ class Filament:
     r_on: Value = parameter("Ohm", "R_{on}")
     r_s: Value = parameter("Ohm", "R_s")
     g_gap: Value = parameter("S", "g_{gap}")
-    e_a: Value = parameter("eV", "E_a", below=10.0)
+    e_a: Value = parameter("eV", "E_a")
     d_e: Value = parameter("eV", "d_E", above=-INF)
     a_off: Value = parameter("1", "a_{off}", above=-INF)
     a_on: Value = parameter("1", "a_{on}", above=-INF)
