@@ -114,9 +114,10 @@ def remove(folder: Path) -> None:
     ...     folder.exists()
     False
     """
-    for path in folder.iterdir():
-        if OWN.fullmatch(path.name):
-            path.unlink()
+    with contextlib.suppress(FileNotFoundError):  # another run has removed it
+        for path in folder.iterdir():
+            if OWN.fullmatch(path.name):
+                path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # holds something else by now: left to its owner
         folder.rmdir()
 

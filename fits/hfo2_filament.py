@@ -3,9 +3,9 @@
 Free: barriers to leave and to come back, the width of their distribution above its floor, both
 field factors, thermal resistance, conductance of the gap, spreads between devices and cycles.
 Prior: e_a = 1.0 eV to 20 %, an assumption (no measurement of these cells is known): pulses of one
-width leave the scale of all energies open. Fixed: N = 60 and R_s = 2.6 kOhm (the ramps fit alike
-with 40 to 90 sites and 2 to 3 kOhm), R_on, the median LRS. Masked: below 0.75 V nothing but the LRS
-is seen; above 1.40 V too many ramps had ended.
+width leave the scale of all energies open.Fixed: R_on, the median LRS; N = 60 and R_s =
+0.431 R_on, 2.6 kOhm in these cells (the ramps fit alike with 40 to 90 sites and 2 to 3 kOhm).
+Masked: below 0.75 V nothing but the LRS is seen; above 1.40 V too many ramps had ended.
 """
 
 import warnings
@@ -37,6 +37,7 @@ from devicephys.units import si
 NAME = "hfo2_filament"
 LOWEST, HIGHEST = hfo2_staircase.LOWEST, hfo2_staircase.HIGHEST
 AXES = ("pulse_voltage", "pulse_width", "pulses", "temperature")
+SERIES = 0.431  # R_s over R_on
 LEAST = 6  # voltages
 UNTOLD = 2.0  # of a logarithm
 STRONG = 0.9  # correlation that a note names
@@ -80,8 +81,9 @@ def _check_reset(ramps: Ramps) -> None:
 
 def start(ramps: Ramps) -> Filament:
     """Give the fixed fields, the prior of e_a, and where the others start."""
+    r_on = float(np.median(ramps.lrs))
     return Filament(
-        n_sites=60, r_on=float(np.median(ramps.lrs)), r_s=2600.0, g_gap=1e-5, e_a=1.0, d_e=-0.3,
+        n_sites=60, r_on=r_on, r_s=SERIES * r_on, g_gap=1e-5, e_a=1.0, d_e=-0.3,
         a_off=0.08, a_on=0.4, r_th=6e6, e_min=0.6, sigma_e=0.45, sigma_e_cycle=0.4,
     )  # fmt: skip
 
