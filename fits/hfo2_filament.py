@@ -3,7 +3,7 @@
 Free: barriers to leave and to come back, the width of their distribution above its floor, both
 field factors, thermal resistance, conductance of the gap, spreads between devices and cycles.
 Prior: e_a = 1.0 eV to 20 %, an assumption (no measurement of these cells is known): pulses of one
-width leave the scale of all energies open.Fixed: R_on, the median LRS; N = 60 and R_s =
+width leave the scale of all energies open. Fixed: R_on, the median LRS; N = 60 and R_s =
 0.431 R_on, 2.6 kOhm in these cells (the ramps fit alike with 40 to 90 sites and 2 to 3 kOhm).
 Masked: below 0.75 V nothing but the LRS is seen; above 1.40 V too many ramps had ended.
 """

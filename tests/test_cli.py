@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from devicephys.fits import weak_reset_traces
 
 from devicephys import cli, data, sweep
 from devicephys.io import tidy_csv
@@ -356,3 +357,23 @@ def test_help_does_not_load_heavy_packages():
     subprocess.run(
         [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ)
     )
+
+
+def test_a_fit_of_another_recipe_is_refused(capsys, tmp_path):
+    traces, table = tmp_path / "traces.csv", tmp_path / "t.nc"
+    tidy_csv.write(weak_reset_traces.generate(seed=1, n_devices=30), traces)
+    counts, fit = "synthetic_stt_mram_wer.csv", tmp_path / "fit.json"
+    code, out, _ = call(capsys, "fit", "weak_reset_traces", traces, "-o", fit)
+    assert code == 0
+    assert "a trace tells their product alone" in out  # the notes of a fit are shown
+    code, _, err = call(capsys, "table", "stt_mram_wer", counts, "--fit", fit, "-o", table)
+    assert code == 3
+    assert "a fit of recipe weak_reset_traces; expected stt_mram_wer" in err
+    assert not table.exists()
+
+
+def test_a_grid_without_an_end_is_refused(capsys, tmp_path):
+    code, _, err = call(capsys, "table", "weak_reset_traces", "x.csv", "--grid", "pulses=1:inf:3",
+                        "-o", tmp_path / "t.nc")  # fmt: skip
+    assert code == 2
+    assert "expected AXIS=START:STOP:N" in err

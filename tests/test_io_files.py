@@ -185,3 +185,20 @@ def test_folder_is_not_replaced_by_force(tmp_path):
         files.write_bytes(folder, b"x", force=True)
     assert folder.is_dir()
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_is_no_plain_file_is_not_replaced_by_force(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OutputExistsError, match="is no plain file"):
+        files.write_bytes(pipe, b"x", force=True)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.txt").write_bytes(b"old")
+    link = tmp_path / "link.txt"
+    link.symlink_to("real.txt")
+    files.write_bytes(link, b"new", force=True)
+    assert link.is_symlink()
+    assert (tmp_path / "real.txt").read_bytes() == b"new"

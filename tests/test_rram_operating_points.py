@@ -131,6 +131,9 @@ def test_progress_ends_at_the_number_of_points():
         ({"pulse_voltage": []}, "pulse_voltage does not rise"),
         ({"pulse_voltage": [[0.9, 1.0]]}, "pulse_voltage does not rise"),
         ({"pulse_width": [0.0]}, "pulse_width"),
+        ({"pulse_width": [200.0]}, "volt, second, kelvin"),  # ns
+        ({"pulse_voltage": [900.0]}, "pulse_voltage = 900 V"),  # mV
+        ({"temperature": [25.0]}, "temperature = 25 K"),  # Celsius
         ({"pulses": [1.5]}, "pulses"),
         ({"pulses": [0, 1]}, "pulses"),
         ({"temperature": [0.0, 300.0]}, "temperature"),
@@ -150,6 +153,7 @@ def test_axes_that_cannot_be_are_refused(change, message):
     [
         (lambda: operating_points(CELL, {"pulse_voltage": [1.0]}), "no axis pulse_width"),
         (lambda: replace(CELL, sigma_lrs=-0.1), "sigma_lrs"),
+        (lambda: replace(CELL, sigma_lrs=1e-3), "sigma_lrs = 0.001; expected at least"),
         (lambda: replace(CELL, s_sa=np.nan), "s_sa"),
         (lambda: operating_points(replace(CELL, threshold="best"),
                                   {"pulse_voltage": [1.0], "pulse_width": [WIDTH]}), "policy"),
