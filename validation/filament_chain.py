@@ -22,9 +22,8 @@ LIMIT = (
     "rate equation: 5/N, with N times the difference the same to 10 %"
 )
 
-CELL = Filament(
-    60, 6e3, 2.6e3, 1e-5, 1.0, -0.3, 0.08, 0.4, 6e6, e_min=0.6, sigma_e=0.45, sigma_e_cycle=0.4
-)
+CELL = Filament(60, 6e3, 2.6e3, 1e-5, 1.0, -0.3, 0.08, 0.4, 6e6, e_min=0.6)
+MANY = replace(CELL, sigma_e=0.45, sigma_e_cycle=0.4)
 WIDTH, N, SEED = 200e-9, 100_000, 1
 CRITICAL = 1.949  # sqrt(n) times the distance that 0.1 % of samples exceed; levels make it safe
 PULSES = {  # start, voltage, temperature, compliance
@@ -145,8 +144,8 @@ def _mean() -> list[Figure]:
 
 def _spread(rng: np.random.Generator) -> Figure:
     """Draw devices and cycles too, against the quadrature over barriers."""
-    made = module.formed(module.devices(CELL, N, rng), rng)
-    nodes, weight = quadrature(CELL)
+    made = module.formed(module.devices(MANY, N, rng), rng)
+    nodes, weight = quadrature(MANY)
     p, _ = propagate(nodes, filled(nodes, 60), 1.0, WIDTH)
     n = pulse(made, 60, 1.0, WIDTH, rng)
     distance = _distance(n, p @ weight)
