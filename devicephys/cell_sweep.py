@@ -16,8 +16,8 @@ import xarray as xr
 from scipy.special import ndtr
 
 from devicephys import __version__, parts, tables
-from devicephys.checks import Array, in_range, known
-from devicephys.ecc import coded
+from devicephys.checks import Array, known
+from devicephys.ecc import coded, residual_ber
 from devicephys.errors import OutputExistsError, ParameterError
 from devicephys.io import netcdf
 from devicephys.io.cell_toml import CellFile
@@ -33,6 +33,7 @@ from devicephys.rram.operating_points import (
     KINDS,
     NODES,
     ResistiveCell,
+    checked_axes,
     operating_points,
 )
 from devicephys.rram.programming import level_spread, state
@@ -126,33 +127,18 @@ def _axes(cell_file: CellFile, grid: Mapping[str, Array]) -> dict[str, Array]:
             f"a grid over {', '.join(grid) or 'nothing'}", expected="pulse_voltage and pulse_width",
             remedy="--grid pulse_voltage=0.8:1.4:13 --grid pulse_width=1e-7:1e-6:10",
         )  # fmt: skip
-    remedy = {"pulse_voltage": "a magnitude: RESET is positive here, SET is not tabulated"}
-    whole: dict[str, Any] = {"pulses": [1], "temperature": [ROOM], "time": [0.0]} | dict(grid)
-    axes = {name: np.asarray(whole[name], np.float64) for name in AXES}
-    for name, axis in axes.items():
-        in_range(name, axis, tables.AXES[name], above=0, inclusive=name == "time",
-                 remedy=remedy.get(name, ""))  # fmt: skip
-        if axis.ndim != 1 or not len(axis) or (np.diff(axis) <= 0).any():
-            raise ParameterError(
-                f"axis {name} of shape {axis.shape} does not rise", expected="rising numbers"
-            )
-    if np.any(axes["pulses"] != np.rint(axes["pulses"])):
-        raise ParameterError(
-            "axis pulses holds fractions", expected="whole numbers of pulses",
-            remedy="--grid pulses=1:8:8",
-        )  # fmt: skip
-    if axes["time"].any() and cell_file.cell.relaxation is None:
+    if np.any(grid.get("time", 0.0)) and cell_file.cell.relaxation is None:
         raise ParameterError(
             "an axis time", where=cell_file.source, expected="a table [relaxation]",
             remedy="give the law measured on these devices there, or leave out the axis",
         )  # fmt: skip
-    points = math.prod(len(axis) for axis in axes.values())
+    points = math.prod(np.size(axis) for axis in grid.values())
     if points > MOST_POINTS:
         raise ParameterError(
             f"{points} points, which take about {points * POINT / 60:.0f} minutes",
             expected=f"at most {MOST_POINTS}", remedy="a coarser grid, or several tables",
         )  # fmt: skip
-    return axes
+    return checked_axes(grid, cell_file.cell)
 
 
 def _at_voltage(cell_file: CellFile, axes: Mapping[str, Array], voltage: float) -> Array:
@@ -169,7 +155,7 @@ def _at_voltage(cell_file: CellFile, axes: Mapping[str, Array], voltage: float) 
     rows = [single, pair]
     for code in CODED.values():
         made = coded(code, single["p01"], single["p10"], single["energy_per_bit"])
-        low, high = (coded(code, single[n], single[n], 0.0)["ber"] for n in ("ber_lo", "ber_hi"))
+        low, high = (residual_ber(code, single[n]) for n in ("ber_lo", "ber_hi"))
         made |= {"ber_lo": np.minimum(low, made["ber"]), "ber_hi": np.maximum(high, made["ber"])}
         rows.append(made)
     return np.array([row[name] for row in rows for name in VARIABLES])

@@ -102,7 +102,7 @@ def fit(
     values = vars(made) | {"e_on": made.e_a + made.d_e, "e_width": made.e_a - made.e_min}
     half = student.ppf(0.5 + LEVEL / 2, devices - 1)
     estimates = []
-    for name, error in zip(found.names, np.sqrt(np.diag(found.covariance)), strict=True):
+    for name, error in zip(found.names, found.stderr, strict=True):
         value, (unit, symbol) = float(values[name]), SYMBOLS[name]
         low, high = (value * float(np.exp(sign * half * error)) for sign in (-1, 1))
         estimates.append(Estimate(name, value, value * float(error), low, high, unit, symbol,
@@ -145,7 +145,7 @@ def fit(
 
 
 def _check_told(found: fitting.FilamentFit) -> None:
-    for name, error in zip(found.names, np.sqrt(np.diag(found.covariance)), strict=True):
+    for name, error in zip(found.names, found.stderr, strict=True):
         if not error < UNTOLD:
             raise FitError(
                 f"these ramps do not tell {name}: standard error of its logarithm {error:.2g}",
@@ -154,8 +154,7 @@ def _check_told(found: fitting.FilamentFit) -> None:
 
 
 def _correlated(found: fitting.FilamentFit) -> list[str]:
-    error = np.sqrt(np.diag(found.covariance))
-    correlation = found.covariance / np.outer(error, error)
+    correlation = found.covariance / np.outer(found.stderr, found.stderr)
     strong = [
         f"{a} and {b} {correlation[i, j]:+.2f}"
         for i, a in enumerate(found.names)

@@ -17,16 +17,16 @@ from scipy import stats as scipy_stats
 
 from devicephys import __version__, tables
 from devicephys.checks import Array, known
-from devicephys.ecc import Code, coded, residual_ber, secded
+from devicephys.ecc import Code, coded, residual_ber
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import staircase
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
+from devicephys.rram.operating_points import CODED
 from devicephys.rram.ramp import Variance, onset_voltage, split_variance
 from devicephys.stats import LEVEL
 
 NAME = "hfo2_staircase"
-CODED = {f"1T1R + {code.name}": code for code in (secded(64),)}
 LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many ramps have ended
 
 

@@ -198,6 +198,7 @@ REFUSED = {
     "empty": (PLAIN, GRID | {"pulse_width": WIDTH[:0]}, "pulse_width .*does not rise"),
     "number": (PLAIN, GRID | {"pulse_width": np.array(1e-7)}, "pulse_width .*does not rise"),
     "not a number": (PLAIN, GRID | {"pulse_width": np.array([np.nan])}, "pulse_width = nan s"),
+    "nanoseconds": (PLAIN, GRID | {"pulse_width": np.array([200.0])}, "200 s; .*volt, second"),
     "half a pulse": (PLAIN, GRID | {"pulses": np.array([1.0, 1.5])}, "pulses holds fractions"),
     "no pulse": (PLAIN, GRID | {"pulses": np.array([0.0])}, "pulses = 0"),
     "zero kelvin": (PLAIN, GRID | {"temperature": np.zeros(1)}, "temperature = 0 K"),

@@ -111,6 +111,11 @@ class FilamentFit:
     fitted: Summary
     chi_square: float
 
+    @property
+    def stderr(self) -> Array:
+        """Standard errors of the logarithms, shape (k,) [1]."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
 
 def summary(ramps: Ramps, columns: NDArray[np.intp]) -> Summary:
     """Describe ramps by median and spreads of ln R at some of their voltages.

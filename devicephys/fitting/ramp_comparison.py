@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from devicephys.checks import Array
-from devicephys.ecc import coded
+from devicephys.ecc import residual_ber
 from devicephys.rram import weak_reset
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
 from devicephys.rram.filament import Filament, devices, formed, pulse, resistance
@@ -102,11 +102,12 @@ def _along_the_staircase(
                        ramps.device[there]) for kind in CELLS
         ]  # fmt: skip
         measured = [[e.ber, e.ber_lo, e.ber_hi] for e in found]
-        measured += [[_coded(kind, x) for x in measured[0]] for kind in CODED]
+        measured += [residual_ber(code, measured[0]).tolist() for code in CODED.values()]
         measured_ber.append(measured)
         p01, p10 = threshold_error(lrs, hrs, best_threshold(lrs, hrs, cell.s_ref), cell.s_ref)
         one = float(p01 + p10) / 2
-        model_ber.append([one, pair_error(lrs, hrs, cell.s_sa), *(_coded(k, one) for k in CODED)])
+        coded = [float(residual_ber(code, one)) for code in CODED.values()]
+        model_ber.append([one, pair_error(lrs, hrs, cell.s_sa), *coded])
     rows = np.moveaxis(np.array(measured_ber), 0, -1)  # cell, (value, low, high), voltage
     energy = pulse_energy(ramps.voltage[columns], np.median(ramps.lrs), pulse_width)
     cells = ("cell", "pulse_voltage")
@@ -128,10 +129,6 @@ def _along_the_staircase(
         "ber_model": (cells, np.array(model_ber).T, {"units": "1"}),
         "energy": (("pulse_voltage",), energy, {"units": "J"}),
     }
-
-
-def _coded(kind: str, ber: float) -> float:
-    return float(coded(CODED[kind], ber, ber, 0.0)["ber"])
 
 
 def _quantiles(filament: Filament, hrs: Mixture) -> Array:

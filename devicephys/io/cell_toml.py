@@ -20,6 +20,7 @@ from devicephys.checks import in_range, known
 from devicephys.errors import ParameterError
 from devicephys.io import toml_tables
 from devicephys.io.files import decode, parse_toml, read_bytes, sha256
+from devicephys.io.staircase import LEAST_LRS
 from devicephys.io.toml_tables import check_keys, named, number
 from devicephys.rram.endurance import Endurance
 from devicephys.rram.filament import Filament
@@ -33,7 +34,6 @@ NOISES: Mapping[str, Callable[[], ReadNoise]] = MappingProxyType({"measured_hfo2
 SIGMAS = ("sigma_lrs", "s_ref", "s_sa")
 READ = (*SIGMAS, "threshold", "noise")
 MOST_BARRIER = 10.0  # eV: beyond any bond
-LEAST_LRS = 100.0  # Ohm: an access transistor alone has more
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ noise, and relaxation where a law for it is given.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range, known
 from devicephys.ecc import Code, coded, secded
@@ -30,6 +30,8 @@ CODED: Mapping[str, Code] = {f"1T1R + {CODE.name}": CODE}
 KINDS = ("1T1R", "2T2R", *CODED)
 NODES = 161  # of the barrier: error rates of 1e-3 are then within 1e-3 of their value
 BOUNDS = ((0, 20), (0, 1), (0, 1e9), (50, 1000), (0, 1e12))  # of AXES: beyond, a unit is another
+UNITS = ("V", "s", "1", "K", "s")
+DEFAULTS: Mapping[str, ArrayLike] = {"pulses": (1,), "temperature": (ROOM,), "time": (0.0,)}
 SI = "volt, second, kelvin"
 VALUES = ("ber", "p01", "p10", "energy_per_bit")
 Progress = Callable[[int, int], None]
@@ -126,7 +128,7 @@ def operating_points(
     >>> found["ber"].reshape(3, 2).round(3).tolist()
     [[0.132, 0.0], [0.082, 0.0], [0.14, 0.0]]
     """
-    grid = _axes(axes, cell)
+    grid = checked_axes({name: np.atleast_1d(axis) for name, axis in axes.items()}, cell)
     shape = tuple(len(grid[name]) for name in AXES)
     found = {name: np.empty((len(KINDS), *shape)) for name in VALUES}
     nodes, weight = quadrature(cell.filament, NODES)
@@ -146,22 +148,52 @@ def operating_points(
     return found
 
 
-def _axes(axes: Mapping[str, Array], cell: ResistiveCell) -> dict[str, Array]:
-    """Check the axes; fill in those that are not given."""
+def checked_axes(axes: Mapping[str, ArrayLike], cell: ResistiveCell) -> dict[str, Array]:
+    """Check the axes of a grid and fill in those that are not given.
+
+    Parameters
+    ----------
+    axes : mapping of str to array_like
+        As for `operating_points`, shape (n,) each [V, s, 1, K and s].
+    cell : ResistiveCell
+        The cell: an axis of time needs its law of relaxation.
+
+    Returns
+    -------
+    dict of str to ndarray
+        All five axes in the order of `AXES`, shape (n,) each [V, s, 1, K and s].
+
+    Raises
+    ------
+    ParameterError
+        If an axis is unknown, missing, does not rise or is outside its range, pulses are no whole
+        numbers, or there is no law for an axis of time.
+
+    References
+    ----------
+    This project's, docs/theory/filament.md.
+
+    Examples
+    --------
+    >>> from devicephys.rram.read_noise import measured_hfo2
+    >>> cell = ResistiveCell(Filament(60, 6e3, 2.6e3, 3e-6, 0.93, 0.1, 0.2, 0.1, 4e6), 0.024,
+    ...                      measured_hfo2())
+    >>> found = checked_axes({"pulse_voltage": [0.9, 1.2], "pulse_width": [200e-9]}, cell)
+    >>> found["temperature"].tolist(), found["pulses"].tolist()
+    ([300.0], [1.0])
+    """
     for name in axes:
         known("axis of an RRAM table", name, AXES)
     missing = [name for name in AXES[:2] if name not in axes]
     if missing:
         raise ParameterError(f"no axis {missing[0]}", expected="pulse_voltage and pulse_width")
-    grid: dict[str, Any] = {"pulses": [1], "temperature": [ROOM], "time": [0.0]} | dict(axes)
+    grid: dict[str, ArrayLike] = dict(DEFAULTS) | dict(axes)
     bounds = dict(zip(AXES, BOUNDS, strict=True))
-    units = dict(zip(AXES, ("V", "s", "1", "K", "s"), strict=True))
-    remedy = {"pulse_voltage": "RESET is positive here; SET is not tabulated"}
+    units = dict(zip(AXES, UNITS, strict=True))
+    remedy = {"pulse_voltage": "a magnitude: RESET is positive here, SET is not tabulated"}
     checked = {
-        name: np.atleast_1d(
-            in_range(name, grid[name], units[name], above=bounds[name][0],
-                     below=bounds[name][1], inclusive=name == "time", remedy=remedy.get(name, SI))
-        )
+        name: in_range(name, grid[name], units[name], above=bounds[name][0],
+                       below=bounds[name][1], inclusive=name == "time", remedy=remedy.get(name, SI))
         for name in AXES
     }  # fmt: skip
     for name, axis in checked.items():
