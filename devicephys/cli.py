@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,6 +123,7 @@ def fit(
             np.random.default_rng(seed),
             lambda k, n: progress("fit", k, n),
         )
+    result = replace(result, seed=seed)
     fit_result.write(result, out, force=force)
     if result.devices:
         typer.echo(
@@ -135,6 +137,8 @@ def fit(
         typer.echo(f"{e.name:14} {si(e.value, e.unit, 4):>12}   {text}")
     for note in result.notes:
         typer.echo(note)
+    for flag in result.flags:
+        warnings.warn(flag, stacklevel=1)
 
 
 @app.command()

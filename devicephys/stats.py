@@ -9,6 +9,7 @@ from devicephys.checks import Array, in_range
 from devicephys.errors import ParameterError
 
 LEVEL = 0.95  # confidence level of every interval that the package prints
+NORMAL_QUANTILE = float(scipy_stats.norm.ppf(0.5 + LEVEL / 2))  # half width, in standard errors
 
 
 def binomial_interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:

@@ -17,7 +17,9 @@ from types import ModuleType
 
 from devicephys.checks import known
 
-RECIPES = ("hfo2_filament", "hfo2_staircase", "stt_mram_wer", "weak_reset_traces")
+RECIPES = (
+    "hfo2_filament", "hfo2_staircase", "sot_mtj_switching", "stt_mram_wer", "weak_reset_traces",
+)  # fmt: skip
 
 
 def recipe(name: str) -> ModuleType:

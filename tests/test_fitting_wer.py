@@ -12,6 +12,8 @@ from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting import result as fit_result
 from devicephys.fitting import wer
 from devicephys.fitting.bands import bands
+from devicephys.fitting.chart import growing
+from devicephys.fitting.counts import log_probabilities
 from devicephys.io import tidy_csv
 
 NAMES = ("delta", "i_c0_p_ap", "i_c0_ap_p", "t_d")
@@ -98,16 +100,57 @@ def test_fit_refuses_what_cannot_work_and_says_what_to_measure(counts):
     silent["n_errors"].values[:] = 0
     with pytest.raises(FitError, match=r"every pulse worked.*between 1e-4 and 0.9"):
         fit(silent)
-    hot = counts.copy(deep=True)
-    hot["temperature"].values[::2] = 350.0
-    with pytest.raises(DataError, match="one temperature a fit"):
-        fit(hot)
     bare = counts.copy()
     bare.attrs["metadata"] = json.dumps({"tmr": "-1", "r_p_ohm": "5e3"})
     with pytest.raises(DataError, match=r"metadata tmr = '-1'"):
         fit(bare)
     with pytest.raises(DataError, match="kind None"):
         fit(counts.drop_attrs())
+
+
+def test_two_temperatures_are_brought_to_the_one_with_most_points(counts):
+    one = only(counts, "synthetic-1").copy(deep=True)
+    one["temperature"].values[::3] = 350.0
+    chart = growing(1e6)
+    mine = wer._counts("synthetic-1", one, 300.0, {})
+    assert set(np.exp(mine.log_delta).round(12)) == {1.0, round(300 / 350, 12)}
+    truth = {"delta": 60.0, "i_c0_p_ap": 38e-6, "i_c0_ap_p": 27e-6, "t_d": 1e-9}
+    log_p, _ = log_probabilities(mine, truth, chart)
+    one["n_errors"].values[:] = np.random.default_rng(3).binomial(10**6, np.exp(log_p))
+    found = stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+    assert found["temperature"].value == 300.0
+    for name, value in truth.items():  # 4.5 standard errors: false alarm 3e-5
+        assert abs(found[name].value - value) < 4.5 * found[name].stderr
+
+
+def test_voltage_counts_give_critical_voltages(counts):
+    one = only(counts, "synthetic-1").rename(pulse_current="pulse_voltage")
+    one["pulse_voltage"] = one.pulse_voltage * 1e4
+    one.attrs["kind"] = "wer_counts_voltage"
+    volts = stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+    amperes = stt_mram_wer.fit(
+        only(counts, "synthetic-1"), np.random.default_rng(1), lambda done, total: None
+    )
+    assert volts["v_c0_p_ap"].unit == "V"
+    assert volts["delta"].value == pytest.approx(amperes["delta"].value, rel=1e-6)
+
+
+def test_the_bootstrap_over_devices_agrees_with_the_population(fitted):
+    for name, (low, high) in fitted.intervals["bootstrap over devices"].items():
+        e = fitted[name]
+        assert low < e.value < high
+        assert 0.4 < np.log(high / low) / np.log(e.high / e.low) < 1.8  # 8 devices
+
+
+def test_counts_of_a_plateau_are_flagged(counts):
+    one = only(counts, "synthetic-1").copy(deep=True)
+    row = (one.direction.values == "P->AP") & (
+        one.pulse_current.values == one.pulse_current.values[0]
+    )
+    assert stt_mram_wer.fit(one, np.random.default_rng(1), lambda d, t: None).flags == ()
+    one["n_errors"].values[np.flatnonzero(row)[3:8]] = 500_000
+    flags = stt_mram_wer.fit(one, np.random.default_rng(1), lambda d, t: None).flags
+    assert any(text.startswith("Plateau: device synthetic-1, P->AP") for text in flags)
 
 
 def test_a_table_needs_both_directions(counts):

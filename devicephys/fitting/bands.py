@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats as scipy_stats
 
 from devicephys.checks import Array
 from devicephys.fitting.result import FitResult
@@ -13,7 +12,7 @@ from devicephys.fitting.wer import WER_FLOOR, i_c0_name, spread
 from devicephys.mram import fokker_planck
 from devicephys.mram.spread import factor
 from devicephys.parameters import DIRECTIONS, Direction
-from devicephys.stats import LEVEL
+from devicephys.stats import NORMAL_QUANTILE
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
     --------
     See docs/guide/quickstart.md.
     """
-    step, normal = 1e-3, scipy_stats.norm.ppf(0.5 + LEVEL / 2)
+    step = 1e-3
     widths = np.linspace(
         dataset.pulse_width.values.min(), 1.25 * dataset.pulse_width.values.max(), n_widths
     )
@@ -87,7 +86,7 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
         root = factor(spread(result, direction))[: len(slopes)]
         pulled = np.tensordot(root.T, np.array(slopes), axes=1)
         variance = (pulled**2).sum(axis=0)
-        half = normal * np.sqrt(variance)
+        half = NORMAL_QUANTILE * np.sqrt(variance)
         curves = (np.minimum(np.exp(logs + x), 1.0) for x in (0, -half, half))
         for current, median, low, high in zip(currents, *curves, strict=True):
             found.append(Band(direction, float(current), widths, median, low, high))

@@ -3,14 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from devicephys.errors import DataError
 from devicephys.io.files import decode, read_bytes, write_bytes
 
-SCHEMA = "devicephys-fit-1"
+SCHEMA = "devicephys-fit-2"
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,13 @@ class FitResult:
     between : tuple of tuple of float
         Covariance of the logarithms from device to device, counting errors taken out, in the order
         of `covariance` [1].
+    flags : tuple of str
+        Sentences that must be read before the numbers are used: outliers, plateaus, correlations.
+    intervals : mapping of str to mapping
+        95 % intervals by other methods than that of the estimates: method -> name -> (low, high),
+        in the units of the estimates.
+    seed : int or None
+        Seed that the fit was drawn with; None where the caller kept no seed.
     """
 
     recipe: str
@@ -110,6 +117,9 @@ class FitResult:
     p_value: float = math.nan
     notes: tuple[str, ...] = ()
     between: tuple[tuple[float, ...], ...] = ()
+    flags: tuple[str, ...] = ()
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    seed: int | None = None
 
     def __getitem__(self, name: str) -> Estimate:
         """Estimate by name."""
@@ -208,9 +218,14 @@ def _result(raw: dict[str, Any]) -> FitResult:
     ]  # fmt: skip
     rest: dict[str, Any] = {
         **raw, **_each(raw, _text, "recipe", "version"),
-        **_each(raw, _number, "deviance", "p_value"), **_each(raw, _texts, "notes"),
+        **_each(raw, _number, "deviance", "p_value"), **_each(raw, _texts, "notes", "flags"),
         "dof": _is(raw["dof"], int), "data": _is(raw["data"], dict),
         **_each(raw, _matrix, "covariance", "between"),
+        "intervals": {
+            _text(method): {_text(name): _bounds(*ends) for name, ends in _is(rows, dict).items()}
+            for method, rows in _is(raw["intervals"], dict).items()
+        },
+        "seed": None if raw["seed"] is None else _is(raw["seed"], int),
     }  # fmt: skip
     return FitResult(
         estimates=tuple(Estimate(**e) for e in estimates),

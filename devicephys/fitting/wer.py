@@ -1,18 +1,16 @@
-"""Maximum-likelihood fit of Delta, I_c0 and t_D to write-error counts, device by device.
+"""Maximum-likelihood fit of Delta, critical drive and t_D to write-error counts.
 
 Every device is fitted by itself with binomial deviance residuals (lmfit's least squares of them
 is the exact maximum likelihood) on the Fokker-Planck model. Devices differ by more than their
-counting errors, so the population's parameters are the mean logarithms over devices, with
-Student's t over devices for their intervals: exact for log-normal devices, whatever the number
-of trials. One device alone gets its likelihood interval, and no spread.
+counting errors, so the population is a normal law of the devices' logarithms, its mean and spread
+by restricted maximum likelihood, with Student's t for the intervals. Resampling the devices is the
+independent check. One device alone gets its likelihood interval, and no spread.
 """
 
-import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
 
-import lmfit
 import numpy as np
 import xarray as xr
 from scipy import stats as scipy_stats
@@ -20,19 +18,40 @@ from scipy import stats as scipy_stats
 from devicephys import __version__
 from devicephys.checks import Array
 from devicephys.errors import AccuracyError, DataError, FitError
+from devicephys.fitting import goodness, plateau, problem
+from devicephys.fitting.chart import growing
+from devicephys.fitting.counts import (
+    Chart,
+    Counts,
+    block,
+    closed_form_chart,
+    log_probabilities,
+    start,
+)
+from devicephys.fitting.hierarchy import Hierarchy, population
+from devicephys.fitting.problem import Found, Unknown
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.io.files import parse_number
-from devicephys.mram import closed_form, fokker_planck
+from devicephys.mram.junction import at_temperature
 from devicephys.mram.spread import Spread, spread_of_covariance
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
-from devicephys.stats import LEVEL, deviance_residuals
+from devicephys.stats import LEVEL
+from devicephys.units import si
 
-BOUNDS = {"delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "t_d": (1e-11, 1e-6)}  # 1, A, s
-SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)}
+BOUNDS = {  # far outside what a junction shows: 1, A, V, s
+    "delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "v_c0": (1e-3, 1e2), "t_d": (1e-11, 1e-6),
+}  # fmt: skip
+SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)} | {
+    "v_c0_p_ap": ("V", r"V_{c0}^{P \to AP}"), "v_c0_ap_p": ("V", r"V_{c0}^{AP \to P}"),
+}  # fmt: skip
 GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
-BOOTSTRAPS = 2000
+THERMAL = ("bloch", "k_exponent", "shape_field")  # of `MTJ`, in the header where known
+KINDS = {"wer_counts": ("i_c0", "pulse_current"), "wer_counts_voltage": ("v_c0", "pulse_voltage")}
+RESAMPLES = 4000  # of the devices
 WER_FLOOR = 1e-300
-SAFE_ATOL = 1e-4  # of one error in all trials: what the solver may add to a WER
+STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
+STEP = 1e-4  # of a logarithm, for slopes of residuals
+POOR = 3.0  # deviance over degrees of freedom at which another start is tried
 
 
 def i_c0_name(direction: Direction) -> str:
@@ -65,12 +84,13 @@ def fit(
     """Fit junction parameters to write-error counts by maximum likelihood.
 
     Valid for axisymmetric macrospins without axial field: Delta and t_D are shared by both
-    directions, each direction has its critical current.
+    directions, each direction has its critical drive. Several temperatures are brought to the one
+    with most points, by Bloch's law where the header gives it.
 
     Parameters
     ----------
     dataset : xarray.Dataset
-        Counts as `io.tidy_csv.read` gives them.
+        Counts as `io.tidy_csv.read` gives them, against current or voltage.
     rng : numpy.random.Generator
         Source of the bootstrap counts.
     recipe : str
@@ -81,12 +101,13 @@ def fit(
     Returns
     -------
     FitResult
-        Population estimates with 95 % intervals and spreads, and the fit of every device.
+        Population estimates with 95 % intervals and spreads, the fit of every device, and flags:
+        what a reader must know before using them.
 
     Raises
     ------
     DataError
-        If a device has too few points to fit, or the data hold several temperatures.
+        If a device has too few points to fit.
     FitError
         If no error or no success was counted, or a fit does not converge.
 
@@ -97,28 +118,43 @@ def fit(
 
     Examples
     --------
-    See docs/guide/quickstart.md; a fit of 8 devices takes seconds.
+    See docs/guide/quickstart.md; a fit of 8 devices takes a second.
     """
-    if dataset.attrs.get("kind") != "wer_counts":
-        raise DataError(f"data of kind {dataset.attrs.get('kind')!r}", expected="wer_counts")
-    temperatures = np.unique(dataset.temperature.values)
-    if len(temperatures) > 1:
-        raise DataError(
-            f"temperatures {temperatures.tolist()} K", expected="one temperature a fit",
-            remedy="split the file by temperature",
-        )  # fmt: skip
-    names = sorted(set(dataset.device.values.tolist()))
+    if dataset.attrs.get("kind") not in KINDS:
+        raise DataError(f"data of kind {dataset.attrs.get('kind')!r}", expected=" or ".join(KINDS))
     metadata = json.loads(dataset.attrs["metadata"])
-    given = _given(metadata, dataset.attrs["source"])
-    devices = []
-    for name, stream in zip(names, rng.spawn(len(names)), strict=True):
-        rows = np.flatnonzero(dataset.device.values == name)
-        devices.append(_fit_device(name, dataset.isel(point=rows), stream))
+    given = _given(metadata, dataset)
+    names = sorted(set(dataset.device.values.tolist()))
+    rows = [np.flatnonzero(dataset.device.values == name) for name in names]
+    thermal = _numbers(metadata, THERMAL, dataset.attrs["source"])
+    counts = [
+        _counts(name, dataset.isel(point=r), _reference(dataset), thermal)
+        for name, r in zip(names, rows, strict=True)
+    ]
+    if len({c.critical for c in counts}) > 1:
+        raise DataError(
+            "devices were measured in different directions", expected="the same for all"
+        )
+    where = dataset.attrs["source"]
+    chart = growing(float(dataset.n_trials.max()))
+    unknowns = _unknowns(counts[0].critical)
+    unknowns = problem.started(unknowns, start(counts))
+    devices, founds, simulated, logs = [], [], [], np.empty(dataset.sizes["point"])
+    for name, r, mine, stream in zip(names, rows, counts, rng.spawn(len(names)), strict=True):
+        found = _solved(name, unknowns, mine, chart, where)
+        log_p, log1m_p = log_probabilities(mine, found.values, chart)
+        drawn = goodness.simulated_deviances(
+            _slopes(mine, found, chart), mine.n, log_p, log1m_p, stream
+        )
+        logs[r] = log_p
+        founds.append(found)
+        simulated.append(drawn)
+        devices.append(_record(name, found, float((1 + (drawn >= found.deviance).sum()) /
+                                                  (1 + len(drawn)))))  # fmt: skip
         progress(len(devices), len(names))
-    records, bootstraps, covariances = zip(*devices, strict=True)
-    deviance, dof = sum(d.deviance for d in records), sum(d.dof for d in records)
-    simulated = np.sum(bootstraps, axis=0)
-    estimates, covariance, between = _population(records, covariances)
+    deviance, dof = sum(d.deviance for d in devices), sum(d.dof for d in devices)
+    total = np.sum(simulated, axis=0)
+    estimates, covariance, between, others, group = _population(unknowns, founds, rng)
     return FitResult(
         recipe=recipe,
         version=__version__,
@@ -126,11 +162,15 @@ def fit(
         covariance=_rows(covariance),
         between=_rows(between),
         data=summary(dataset),
-        devices=records,
+        devices=tuple(devices),
         deviance=float(deviance),
         dof=int(dof),
-        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
-    )
+        p_value=float((1 + (total >= deviance).sum()) / (1 + len(total))),
+        notes=_notes(group, founds),
+        flags=_flags(dataset, devices, founds, logs, goodness.overdispersion(deviance, dof, total),
+                     rng),
+        intervals=others,
+    )  # fmt: skip
 
 
 def summary(dataset: xr.Dataset) -> dict[str, object]:
@@ -166,25 +206,29 @@ def summary(dataset: xr.Dataset) -> dict[str, object]:
         "errors": int(dataset.n_errors.sum()),
         "zero_error_points": int((dataset.n_errors == 0).sum()),
         "temperatures_K": sorted(set(dataset.temperature.values.tolist())),
-        "truth": _truth(metadata, dataset.attrs["source"]),
+        "truth": _numbers(
+            metadata, [k for k in metadata if k.startswith("truth_")], dataset.attrs["source"]
+        ),
     }
 
 
-def _truth(metadata: Mapping[str, str], where: str) -> dict[str, float]:
-    """Parameters that synthetic counts were made with."""
-    truth = {}
-    for key, value in metadata.items():
-        if key.startswith("truth_"):
+def _numbers(metadata: Mapping[str, str], keys: Iterable[str], where: str) -> dict[str, float]:
+    """Those of the header's entries that are there, as numbers."""
+    found = {}
+    for key in keys:
+        if key in metadata:
             try:
-                truth[key] = parse_number(value)
+                found[key] = parse_number(metadata[key])
             except ValueError as err:
                 raise DataError(f"metadata {key}: {err}", where=where, expected="a number") from err
-    return truth
+    return found
 
 
-def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
+def _given(metadata: Mapping[str, str], dataset: xr.Dataset) -> list[Estimate]:
     """Resistance and TMR come with the data: the counts say nothing about them."""
-    estimates = []
+    where = dataset.attrs["source"]
+    t = _reference(dataset)
+    estimates = [Estimate("temperature", t, 0.0, t, t, *SYMBOLS["temperature"], vary=False)]
     for name, (key, default) in GIVEN.items():
         try:
             value = parse_number(metadata.get(key, "" if default is None else str(default)))
@@ -200,20 +244,23 @@ def _given(metadata: Mapping[str, str], where: str) -> list[Estimate]:
     return estimates
 
 
-def _bounds(name: str) -> tuple[float, float]:
-    """Bounds of a parameter; both directions share those of the critical current."""
-    return BOUNDS["i_c0" if name.startswith("i_c0") else name]
+def _reference(dataset: xr.Dataset) -> float:
+    """Temperature with most points: what the estimates hold at."""
+    values, n = np.unique(dataset.temperature.values, return_counts=True)
+    return float(values[n.argmax()])
 
 
-def _parameter_names(name: str, data: xr.Dataset) -> list[str]:
-    """Name the parameters that a device's counts can be fitted with, or say what is missing."""
+def _counts(name: str, data: xr.Dataset, reference: float, thermal: Mapping[str, float]) -> Counts:
+    """Bring a device's counts to what the model takes, or say what is missing."""
+    stem, drive = KINDS[data.attrs["kind"]]
     k, n, where = data.n_errors.values, data.n_trials.values, data.attrs["source"]
-    directions = _directions(data)
-    names = ["delta", *(i_c0_name(d) for d in directions), "t_d"]
-    if len(k) <= len(names):
+    directions = [d for d in DIRECTIONS if (data.direction.values == d).any()]
+    critical = tuple(f"{stem}{i_c0_name(d).removeprefix('i_c0')}" for d in directions)
+    if len(k) <= len(critical) + 2:
         raise DataError(
             f"device {name!r} has {len(k)} points", where=where,
-            expected=f"more than the {len(names)} parameters", remedy="measure more widths",
+            expected=f"more than the {len(critical) + 2} parameters",
+            remedy="measure more widths",
         )  # fmt: skip
     for direction in directions:
         mine = data.direction.values == direction
@@ -224,195 +271,199 @@ def _parameter_names(name: str, data: xr.Dataset) -> list[str]:
                 where=where,
                 remedy="measure where the error rate lies between 1e-4 and 0.9",
             )
-    return names
+    critical_, delta, t_d = np.log([_scaled(t, reference, thermal) for t in
+                                    data.temperature.values]).T  # fmt: skip
+    return Counts(
+        k=k.astype(np.float64), n=n.astype(np.float64),
+        log_drive=np.log(data[drive].values) - critical_,
+        log_width=np.log(data.pulse_width.values) - t_d, log_delta=delta,
+        index=np.array([directions.index(d) for d in data.direction.values]), critical=critical,
+    )  # fmt: skip
 
 
-def _directions(data: xr.Dataset) -> list[Direction]:
-    return [d for d in DIRECTIONS if (data.direction.values == d).any()]
+def _scaled(
+    temperature: float, reference: float, thermal: Mapping[str, float]
+) -> tuple[float, float, float]:
+    """Factors on critical drive, Delta and t_D from the reference to another temperature."""
+    if temperature == reference:
+        return 1.0, 1.0, 1.0
+    unit = MTJ(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, temperature=reference, **thermal)
+    there = at_temperature(unit, temperature)
+    return there.i_c0_p_ap, there.delta, there.t_d
 
 
-def _fit_device(
-    name: str, data: xr.Dataset, rng: np.random.Generator
-) -> tuple[DeviceFit, Array, Array]:
-    """Fit one device; give its record, the bootstrap deviances, the covariance of logarithms."""
-    names = _parameter_names(name, data)
-    k, n = data.n_errors.values, data.n_trials.values
-    currents, widths = data.pulse_current.values, data.pulse_width.values
-    index = np.array([_directions(data).index(d) for d in data.direction.values])
-    atol = SAFE_ATOL / float(n.max())
+def _unknowns(critical: Sequence[str]) -> list[Unknown]:
+    return [
+        Unknown(name, *SYMBOLS[name], *BOUNDS[name[:4] if name in critical else name])
+        for name in ("delta", *critical, "t_d")
+    ]
 
-    def split(theta: Array) -> tuple[Array, Array, float]:
-        return currents / np.exp(theta[1:-1])[index], widths / np.exp(theta[-1]), np.exp(theta[0])
 
-    def log_probabilities(theta: Array) -> tuple[Array, Array]:
-        wer = fokker_planck.wer(*split(theta), readout="relaxed", atol=atol)
-        wer = np.maximum(wer, WER_FLOOR)
-        return np.log(wer), np.log1p(-np.minimum(wer, 1 - 1e-15))
+def _solved(
+    name: str, unknowns: Sequence[Unknown], counts: Counts, chart: Chart, where: str
+) -> Found:
+    """Fit one device from where the closed form takes the common start; or from its own."""
 
-    def residuals(theta: Array) -> Array:
-        return deviance_residuals(k, n, *log_probabilities(theta))
+    def attempt(begin: Sequence[Unknown]) -> Found:
+        rough = problem.solve(begin, [block(name, counts, closed_form_chart)])
+        return problem.solve(problem.started(begin, rough.values), [block(name, counts, chart)])
 
-    def rough(theta: Array) -> Array:
-        log_p = closed_form.log_wer(*split(theta))
-        return deviance_residuals(k, n, log_p, np.log1p(-np.minimum(np.exp(log_p), 1 - 1e-15)))
-
-    start = _start(rough, names, currents, widths, index)
     try:
-        outcome = _least_squares(residuals, names, _least_squares(rough, names, start).theta)
+        found = attempt(unknowns)
+        if found.deviance > POOR * found.dof or found.at_bound:
+            other = attempt(problem.started(unknowns, start([counts])))
+            found = min(found, other, key=lambda f: f.deviance)
     except AccuracyError as err:
         raise FitError(
             f"device {name!r}: the model cannot be solved at some of its points ({err})",
-            where=data.attrs["source"], remedy="leave out pulses far outside the write regime",
+            where=where, remedy="leave out pulses far outside the write regime",
         ) from err  # fmt: skip
-    if not outcome.success or not np.isfinite(outcome.covariance).all():
+    except FitError as err:
         raise FitError(
-            f"device {name!r}: no converged fit with standard errors ({outcome.message})",
-            where=data.attrs["source"],
+            f"device {name!r}: {err}", where=where,
             remedy="check units and columns, and the data for points that no macrospin explains",
-        )
-    deviance = float((residuals(outcome.theta) ** 2).sum())
-    slopes = _jacobian(residuals, outcome.theta)
-    simulated = _bootstrap(slopes, log_probabilities(outcome.theta), n, rng)
-    values = np.exp(outcome.theta)
-    at_bound = tuple(
-        x for x, v in zip(names, values, strict=True)
-        if min(abs(np.log(v / b)) for b in _bounds(x)) < 1e-3
-    )  # fmt: skip
-    record = DeviceFit(
-        device=name,
-        values=dict(zip(names, values.tolist(), strict=True)),
-        stderrs=dict(
-            zip(names, (values * np.sqrt(np.diag(outcome.covariance))).tolist(), strict=True)
-        ),
-        deviance=deviance,
-        dof=len(k) - len(names),
-        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
-        at_bound=at_bound,
-    )
-    return record, simulated, outcome.covariance
+        ) from err  # fmt: skip
+    return found
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """Best logarithms of the parameters, their covariance, and whether lmfit converged."""
-
-    theta: Array
-    covariance: Array
-    success: bool
-    message: str
-
-
-def _least_squares(residuals: Callable[[Array], Array], names: list[str], start: Array) -> _Outcome:
-    parameters = lmfit.Parameters()
-    for name, value in zip(names, start, strict=True):
-        low, high = np.log(_bounds(name))
-        parameters.add(
-            name, value=float(np.clip(value, low + 1e-6, high - 1e-6)), min=low, max=high
-        )
-
-    def objective(p: lmfit.Parameters) -> Array:
-        return residuals(np.array([p[name].value for name in names]))
-
-    # Smooth model, noise about 1e-7 of a residual: a finite-difference step well above it.
-    minimizer = lmfit.Minimizer(objective, parameters, scale_covar=False)
-    found = minimizer.leastsq(epsfcn=1e-10)
-    best = [found.params[name] for name in names]
-    return _Outcome(
-        theta=np.array([p.value for p in best]),
-        covariance=np.full((len(best),) * 2, np.nan) if found.covar is None else found.covar,
-        success=bool(found.success),
-        message=str(found.message),
-    )
-
-
-def _jacobian(residuals: Callable[[Array], Array], theta: Array) -> Array:
+def _slopes(counts: Counts, found: Found, chart: Chart) -> Array:
     """Slopes of the residuals by central differences, shape (points, parameters)."""
-    step = 1e-4
-    sides = [residuals(theta + s) - residuals(theta - s) for s in step * np.eye(len(theta))]
-    return np.stack(sides, axis=1) / (2 * step)
+    residuals = block("", counts, chart).residuals
+
+    def at(theta: Array) -> Array:
+        return residuals(dict(zip(found.names, np.exp(theta), strict=True)))
+
+    steps = STEP * np.eye(len(found.theta))
+    return np.stack([at(found.theta + s) - at(found.theta - s) for s in steps], axis=1) / (2 * STEP)
 
 
-def _start(
-    rough: Callable[[Array], Array], names: list[str], currents: Array, widths: Array, index: Array
-) -> Array:
-    """Search a coarse grid with the closed form; the directions are independent given the rest."""
-    deltas, t_ds = (30.0, 50.0, 80.0), np.geomspace(widths.max() / 100, widths.max(), 13)
-    fractions = np.linspace(0.15, 1.1, 20)
-    best, best_deviance = np.empty(0), np.inf
-    n_directions = len(names) - 2
-    for delta, t_d in itertools.product(deltas, t_ds):
-        theta = np.r_[np.log(delta), np.zeros(n_directions), np.log(t_d)]
-        deviances = np.empty((len(fractions), n_directions))
-        for j, fraction in enumerate(fractions):
-            theta[1:-1] = [
-                np.log(fraction * currents[index == d].max()) for d in range(n_directions)
-            ]
-            squares = rough(theta) ** 2
-            deviances[j] = np.bincount(index, squares, n_directions)
-        if deviances.min(axis=0).sum() < best_deviance:
-            best_deviance = deviances.min(axis=0).sum()
-            chosen = fractions[deviances.argmin(axis=0)]
-            theta[1:-1] += np.log(chosen / fractions[-1])
-            best = theta.copy()
-    return best
-
-
-def _bootstrap(
-    slopes: Array, logs: tuple[Array, Array], n: Array, rng: np.random.Generator
-) -> Array:
-    """Deviances of counts drawn from the fitted model, each refitted to first order.
-
-    Counts that are mostly zero do not give chi-square deviances, so they are simulated; the
-    refit takes out of the residuals what the parameters could follow.
-    """
-    log_p, log1m_p = logs
-    counts = rng.binomial(n.astype(np.int64), np.exp(log_p), size=(BOOTSTRAPS, len(n)))
-    residuals = deviance_residuals(counts, n, log_p, log1m_p)
-    basis, _ = np.linalg.qr(slopes)
-    deviances: Array = (residuals**2).sum(axis=1) - ((residuals @ basis) ** 2).sum(axis=1)
-    return deviances
+def _record(name: str, found: Found, p_value: float) -> DeviceFit:
+    errors = np.sqrt(np.diag(found.covariance))
+    return DeviceFit(
+        device=name,
+        values={x: found.values[x] for x in found.names},
+        stderrs={x: float(found.values[x] * e) for x, e in zip(found.names, errors, strict=True)},
+        deviance=found.deviance,
+        dof=found.dof,
+        p_value=p_value,
+        at_bound=found.at_bound,
+    )
 
 
 def _population(
-    devices: Sequence[DeviceFit], covariances: Sequence[Array]
-) -> tuple[list[Estimate], Array, Array]:
-    """Means of the logarithms over devices, their covariance, and the covariance of devices."""
-    names = list(devices[0].values)
-    if any(list(d.values) != names for d in devices):
-        raise DataError(
-            "devices were measured in different directions", expected="the same for all"
+    unknowns: Sequence[Unknown], founds: Sequence[Found], rng: np.random.Generator
+) -> tuple[
+    list[Estimate], Array, Array, dict[str, dict[str, tuple[float, float]]], Hierarchy | None
+]:
+    """Estimates of the population, their covariance, that of devices, and other intervals."""
+    if len(founds) == 1:
+        found = founds[0]
+        made = list(problem.estimates(unknowns, found))
+        return made, found.covariance, 0 * found.covariance, {}, None
+    logs = np.array([f.theta for f in founds])
+    group = population(logs, [f.covariance for f in founds])
+    made = [
+        Estimate(
+            name=u.name, value=float(np.exp(mean)), stderr=float(np.exp(mean) * error),
+            low=float(np.exp(low)), high=float(np.exp(high)), unit=u.unit, symbol=u.symbol,
+            spread=float(spread), bounds=(u.low, u.high),
         )
-    logs = np.log([[d.values[x] for x in names] for d in devices])
-    n = len(devices)
-    counting = np.mean(covariances, axis=0)
-    between = _positive(np.atleast_2d(np.cov(logs.T)) - counting) if n > 1 else 0 * counting
-    covariance = np.atleast_2d(np.cov(logs.T)) / n if n > 1 else counting
-    spreads = np.sqrt(np.diag(between)) if n > 1 else np.full(len(names), np.nan)
-    quantile = half_width(n)
-    estimates = []
-    for j, name in enumerate(names):
-        mean, error = logs[:, j].mean(), np.sqrt(covariance[j, j])
-        estimates.append(
-            Estimate(
-                name=name,
-                value=float(np.exp(mean)),
-                stderr=float(np.exp(mean) * error),
-                low=float(np.exp(mean - quantile * error)),
-                high=float(np.exp(mean + quantile * error)),
-                unit=SYMBOLS[name][0],
-                symbol=SYMBOLS[name][1],
-                spread=float(spreads[j]),
-                bounds=_bounds(name),
-            )
+        for u, mean, error, low, high, spread in zip(
+            unknowns, group.mean, group.stderr, group.mean_low, group.mean_high, group.spread,
+            strict=True,
         )
-    return estimates, covariance, between
+    ]  # fmt: skip
+    return made, group.mean_covariance, group.between, {
+        "bootstrap over devices": _resampled(founds, group, rng)
+    }, group  # fmt: skip
 
 
-def _positive(matrix: Array) -> Array:
-    """Nearest matrix without negative variances: the counting error may exceed a small spread."""
-    values, vectors = np.linalg.eigh(matrix)
-    clipped: Array = (vectors * np.maximum(values, 0.0)) @ vectors.T
-    return clipped
+def _resampled(
+    founds: Sequence[Found], group: Hierarchy, rng: np.random.Generator
+) -> dict[str, tuple[float, float]]:
+    """Intervals from devices drawn with replacement, widened for their small number.
+
+    Expanded percentiles: at these levels the interval of a normal sample is Student's.
+    """
+    n = len(founds)
+    weights = np.array([np.linalg.inv(f.covariance + group.between) for f in founds])
+    pulled = np.einsum("dij,dj->di", weights, np.array([f.theta for f in founds]))
+    times = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    means = np.linalg.solve(np.einsum("bd,dij->bij", times, weights), (times @ pulled)[..., None])[
+        ..., 0
+    ]
+    level = scipy_stats.norm.cdf(-np.sqrt(n / (n - 1)) * scipy_stats.t.ppf(0.5 + LEVEL / 2, n - 1))
+    ends = np.exp(np.quantile(means, [level, 1 - level], axis=0))
+    return {
+        name: (float(low), float(high))
+        for name, low, high in zip(founds[0].names, *ends, strict=True)
+    }
+
+
+def _notes(group: Hierarchy | None, founds: Sequence[Found]) -> tuple[str, ...]:
+    if group is None:
+        return ("one device: the interval is that of its likelihood, and says nothing of others",)
+    names = founds[0].names
+    spreads = "; ".join(
+        f"{name} {100 * s:.2g} % ({100 * low:.2g} to {100 * high:.2g})"
+        for name, s, low, high in zip(
+            names, group.spread, group.spread_low, group.spread_high, strict=True
+        )
+    )
+    return (f"spread from device to device, with 95 % intervals: {spreads}",)
+
+
+def _flags(
+    dataset: xr.Dataset, devices: Sequence[DeviceFit], founds: Sequence[Found], log_p: Array,
+    over: goodness.Overdispersion, rng: np.random.Generator,
+) -> tuple[str, ...]:  # fmt: skip
+    """What must be known before the numbers are used."""
+    k, n = dataset.n_errors.values, dataset.n_trials.values
+    log1m_p = np.log1p(-np.minimum(np.exp(log_p), 1 - 1e-15))
+    names = [d.device for d in devices]
+    flags = [over.sentence()] if over.ratio > over.high else []
+    points = goodness.outlying_points(k, n, log_p, log1m_p)
+    if points.points:
+        flags.append(points.sentence())
+    outside = goodness.outlying_devices(
+        np.array([f.theta for f in founds]), np.array([f.covariance for f in founds])
+    )
+    if outside.found:
+        flags.append(outside.sentence(names, founds[0].names))
+    step = goodness.counting_step(k, n)
+    if step.step > 1:
+        flags.append(step.sentence())
+    drives = {x: dataset[x].values for x in (KINDS[dataset.attrs["kind"]][1], "pulse_width")}
+    for anomaly in plateau.anomalies(
+        dataset.device.values, dataset.direction.values, drives, k, n, log_p, rng
+    ):
+        flags.append(anomaly.sentence())
+    flags += [
+        f"device {d.device}: {', '.join(d.at_bound)} ended at a bound of the fit"
+        for d in devices if d.at_bound
+    ]  # fmt: skip
+    return (*flags, *_confounded(dataset, founds))
+
+
+def _confounded(dataset: xr.Dataset, founds: Sequence[Found]) -> list[str]:
+    """Say which parameters the counts hardly tell apart, and what would."""
+    covariance = np.mean([f.covariance for f in founds], axis=0)
+    errors = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(errors, errors)
+    names, said = founds[0].names, []
+    for a in range(len(names)):
+        for b in range(a):
+            if abs(correlation[a, b]) > STRONG:
+                longest = float(dataset.pulse_width.max())
+                remedy = (
+                    f"add widths above {si(longest, 's')}" if "t_d" in (names[a], names[b])
+                    else "add lower and higher drives"
+                )  # fmt: skip
+                said.append(
+                    f"these counts hardly tell {names[b]} from {names[a]} (correlation "
+                    f"{correlation[a, b]:.3f}): {remedy}"
+                )
+    return said
 
 
 def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:

@@ -1,0 +1,190 @@
+"""Write-error counts of one device as a fit sees them: the Fokker-Planck model, and where to start.
+
+In reduced units a pulse has three numbers, i = drive/critical drive, t/t_D and Delta. Under a
+voltage the torque of a tunnel junction does not depend on the angle (Slonczewski 2005), so that
+i = V/V_c0 as i = I/I_c0. At another temperature than the reference, Delta, the critical drive and
+t_D follow from M_s(T) and H_k(T).
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devicephys.checks import Array
+from devicephys.fitting.problem import Block, Values
+from devicephys.mram import closed_form
+from devicephys.stats import deviance_residuals
+
+NEAREST_ONE = 1e-15  # a WER is kept this far from 1
+
+Chart = Callable[[Array, Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Error counts of one device, ready for the model; one entry a point.
+
+    Attributes
+    ----------
+    k, n : ndarray
+        Errors and trials, shape (points,) [1].
+    log_drive, log_width : ndarray
+        ln of the drive and of the pulse width, temperature effects on critical drive and t_D
+        taken out, shape (points,) [ln A or ln V; ln s].
+    log_delta : ndarray
+        ln Delta at the point's temperature over that at the reference, shape (points,) [1].
+    index : ndarray of int
+        Which of `critical` counts at each point, shape (points,) [1].
+    critical : tuple of str
+        Names of the critical drives, one a direction.
+    """
+
+    k: Array
+    n: Array
+    log_drive: Array
+    log_width: Array
+    log_delta: Array
+    index: NDArray[np.intp]
+    critical: tuple[str, ...]
+
+
+def log_probabilities(counts: Counts, values: Values, chart: Chart) -> tuple[Array, Array]:
+    """Compute ln WER and ln(1 - WER) of every point.
+
+    Parameters
+    ----------
+    counts : Counts
+        The points.
+    values : mapping of str to float
+        delta, t_d [s] and the critical drives [A or V].
+    chart : callable
+        ln WER of ln i, ln tau, ln Delta: `chart.growing`, or a closed form.
+
+    Returns
+    -------
+    tuple of ndarray
+        ln WER and ln(1 - WER), shape (points,) each [1].
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> p, q = log_probabilities(one, {"delta": 60.0, "t_d": 1.0, "i": 1.0}, closed_form_chart)
+    >>> round(float(np.exp(p[0]) + np.exp(q[0])), 12)
+    1.0
+    """
+    critical = np.log([values[name] for name in counts.critical])
+    log_p = chart(
+        counts.log_drive - critical[counts.index],
+        counts.log_width - np.log(values["t_d"]),
+        counts.log_delta + np.log(values["delta"]),
+    )
+    return log_p, np.log1p(-np.minimum(np.exp(log_p), 1 - NEAREST_ONE))
+
+
+def closed_form_chart(log_i: Array, log_tau: Array, log_delta: Array) -> Array:
+    """Give ln WER by the closed form, where a search needs no better.
+
+    Parameters
+    ----------
+    log_i, log_tau, log_delta : ndarray
+        ln(I/I_c0), ln(t/t_D), ln Delta, shape (n,) each [1].
+
+    Returns
+    -------
+    ndarray
+        ln WER, shape (n,) [1].
+
+    Examples
+    --------
+    >>> float(closed_form_chart(*np.log([[2.0], [10.0], [60.0]]))[0].round(1))
+    -16.1
+    """
+    return closed_form.log_wer(np.exp(log_i), np.exp(log_tau), np.exp(log_delta))
+
+
+def block(name: str, counts: Counts, chart: Chart) -> Block:
+    """Give counts as data of a fit, by signed binomial deviance residuals.
+
+    Parameters
+    ----------
+    name : str
+        What was measured, for reports.
+    counts : Counts
+        The counts.
+    chart : callable
+        The model, as for `log_probabilities`.
+
+    Returns
+    -------
+    Block
+        Its residuals' squares add up to the deviance.
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> block("one point", one, closed_form_chart).size
+    1
+    """
+
+    def residuals(values: Values) -> Array:
+        return deviance_residuals(counts.k, counts.n, *log_probabilities(counts, values, chart))
+
+    def drawn(values: Values, rng: np.random.Generator) -> Block:
+        log_p, _ = log_probabilities(counts, values, chart)
+        k = rng.binomial(counts.n.astype(np.int64), np.exp(log_p)).astype(np.float64)
+        return block(name, replace(counts, k=k), chart)
+
+    return Block(name, len(counts.k), residuals, drawn)
+
+
+def start(devices: Sequence[Counts]) -> dict[str, float]:
+    """Search a coarse grid with the closed form; given Delta and t_D, the directions are apart.
+
+    Parameters
+    ----------
+    devices : sequence of Counts
+        Counts of devices in the same directions.
+
+    Returns
+    -------
+    dict of str to float
+        delta, t_d and the critical drives that fit all devices best together [SI].
+
+    Examples
+    --------
+    >>> n, i = np.full(30, 1e4), np.repeat(np.log([1.5, 2.0, 2.5]), 10)
+    >>> tau, zero = np.tile(np.log(np.linspace(1, 10, 10)), 3), np.zeros(30)
+    >>> k = np.round(n * np.exp(closed_form_chart(i, tau, zero + np.log(60.0))))
+    >>> found = start([Counts(k, n, i, tau, zero, np.zeros(30, int), ("i_c0",))])
+    >>> bool(0.7 < found["i_c0"] < 1.4)
+    True
+    """
+    names = devices[0].critical
+    k, n, log_drive, log_width, log_delta, index = (
+        np.concatenate([getattr(d, f) for d in devices])
+        for f in ("k", "n", "log_drive", "log_width", "log_delta", "index")
+    )
+    longest = float(np.exp(log_width.max()))
+    fractions = np.linspace(0.15, 1.1, 20)
+    strongest = [float(np.exp(log_drive[index == d].max())) for d in range(len(names))]
+    best: dict[str, float] = {}
+    best_deviance = np.inf
+    for delta, t_d in itertools.product(
+        (30.0, 50.0, 80.0), np.geomspace(longest / 100, longest, 13)
+    ):
+        deviances = np.empty((len(fractions), len(names)))
+        for j, fraction in enumerate(fractions):
+            log_i = log_drive - np.log(fraction * np.array(strongest))[index]
+            log_p = closed_form_chart(log_i, log_width - np.log(t_d), log_delta + np.log(delta))
+            log1m_p = np.log1p(-np.minimum(np.exp(log_p), 1 - NEAREST_ONE))
+            squares = deviance_residuals(k, n, log_p, log1m_p) ** 2
+            deviances[j] = np.bincount(index, squares, len(names))
+        if deviances.min(axis=0).sum() < best_deviance:
+            best_deviance = float(deviances.min(axis=0).sum())
+            chosen = fractions[deviances.argmin(axis=0)]
+            best = {"delta": delta, "t_d": float(t_d)}
+            best |= {x: float(c * s) for x, c, s in zip(names, chosen, strongest, strict=True)}
+    return best
