@@ -128,7 +128,7 @@ def population(estimates: ArrayLike, covariances: ArrayLike) -> Hierarchy:
     >>> found.mean.round(2).tolist(), found.spread.round(2).tolist(), found.rank
     ([2.0, 0.2], [0.81, 0.04], 1)
     >>> found.mean_low.round(2).tolist(), found.spread_high.round(2).tolist()
-    ([0.7, 0.04], [3.04, 0.29])
+    ([0.7, 0.07], [3.04, 0.29])
     """
     y, s, told = _checked(estimates, covariances)
     tau, error = _moments(y, s, told)
