@@ -7,6 +7,7 @@ its covariance, unscaled, is the inverse of the information. A prior is one more
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import lmfit
 import numpy as np
@@ -18,7 +19,8 @@ from devicephys.stats import NORMAL_QUANTILE
 
 Values = Mapping[str, float]
 NEAR_BOUND = 1e-3  # of a logarithm, or of the range of a plain parameter: counts as "at its bound"
-STEP = 1e-10  # lmfit's epsfcn: finite-difference steps of 1e-5, well above the noise of a solver
+STEP = 1e-4  # of a logarithm, of central differences: their error is 1e-8, as a solver's noise
+TOLERANCE = 1e-10  # relative, of deviance and parameters between the last two steps
 
 
 @dataclass(frozen=True)
@@ -265,11 +267,33 @@ def minimizer_of(unknowns: Sequence[Unknown], blocks: Sequence[Block]) -> lmfit.
             start = float(np.clip(middle, low + inside, high - inside)) if u.vary else middle
             parameters.add(u.name, value=start, min=low, max=high, vary=u.vary)
 
-    def objective(p: lmfit.Parameters) -> Array:
-        values = values_of(unknowns, p)
+    free = [u for u in unknowns if u.vary and u.tied is None]
+
+    def whole(values: Values) -> Array:
         return np.concatenate([*(b.residuals(values) for b in blocks), _priors(unknowns, values)])
 
-    return lmfit.Minimizer(objective, parameters, scale_covar=False, epsfcn=STEP)
+    def objective(p: lmfit.Parameters) -> Array:
+        return whole(values_of(unknowns, p))
+
+    def slopes(p: lmfit.Parameters) -> Array:
+        """Columns of the residuals' slopes in the free parameters, by central differences."""
+        columns = []
+        for u in free:
+            x, size = p[u.name].value, _step(u, p[u.name].value)
+            ends = []
+            for sign in (1, -1):
+                moved = values_of(unknowns, p, {u.name: x + sign * size})
+                ends.append(whole(moved))
+            columns.append((ends[0] - ends[1]) / (2 * size))
+        return np.array(columns).T
+
+    return lmfit.Minimizer(
+        objective, parameters, scale_covar=False, Dfun=slopes, ftol=TOLERANCE, xtol=TOLERANCE
+    )
+
+
+def _step(u: Unknown, x: float) -> float:
+    return STEP if u.log else STEP * max(abs(x), 1e-6 * (u.high - u.low))
 
 
 def coordinate(unknown: Unknown, value: float) -> float:
@@ -295,7 +319,9 @@ def coordinate(unknown: Unknown, value: float) -> float:
     return float(np.log(value)) if unknown.log else value
 
 
-def values_of(unknowns: Sequence[Unknown], parameters: lmfit.Parameters) -> dict[str, float]:
+def values_of(
+    unknowns: Sequence[Unknown], parameters: lmfit.Parameters, moved: Values = MappingProxyType({})
+) -> dict[str, float]:
     """Give the values of all parameters from those that lmfit holds.
 
     Parameters
@@ -304,6 +330,8 @@ def values_of(unknowns: Sequence[Unknown], parameters: lmfit.Parameters) -> dict
         The parameters.
     parameters : lmfit.Parameters
         Free and fixed ones, as they are fitted.
+    moved : mapping of str to float, optional
+        Coordinates that stand for those of `parameters` [1 or SI].
 
     Returns
     -------
@@ -321,7 +349,7 @@ def values_of(unknowns: Sequence[Unknown], parameters: lmfit.Parameters) -> dict
     values = {}
     for u in unknowns:
         if u.tied is None:
-            x = parameters[u.name].value
+            x = moved.get(u.name, parameters[u.name].value)
             values[u.name] = float(np.exp(x)) if u.log else float(x)
     for u in unknowns:
         if u.tied is not None:
