@@ -132,6 +132,8 @@ def test_voltage_counts_give_critical_voltages(counts):
         only(counts, "synthetic-1"), np.random.default_rng(1), lambda done, total: None
     )
     assert volts["v_c0_p_ap"].unit == "V"
+    with pytest.raises(DataError, match="critical voltages; expected counts against current"):
+        wer.junction(volts)
     assert volts["delta"].value == pytest.approx(amperes["delta"].value, rel=1e-6)
 
 

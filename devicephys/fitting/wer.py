@@ -519,6 +519,12 @@ def junction(result: FitResult) -> MTJ:
 expected write-error counts of both directions; measure the missing direction
     """
     values = {e.name: e.value for e in result.estimates}
+    if any(name.startswith("v_c0") for name in values):
+        raise DataError(
+            "a fit of counts against voltage gives critical voltages",
+            expected="counts against current",
+            remedy="divide the voltages by the measured resistance of the initial state",
+        )
     needed = [f.name for f in fields(MTJ) if f.default is MISSING or f.name in GIVEN]
     missing = [name for name in needed if name not in values]
     if missing:
@@ -527,7 +533,7 @@ expected write-error counts of both directions; measure the missing direction
             expected="write-error counts of both directions",
             remedy="measure the missing direction",
         )
-    return MTJ(**{name: values[name] for name in needed})
+    return MTJ(**{name: values[name] for name in (*needed, "temperature") if name in values})
 
 
 def spread(result: FitResult, direction: Direction) -> Spread:
