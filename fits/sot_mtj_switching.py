@@ -135,7 +135,7 @@ def fit(
         curves[device, direction] = curve
         ends = switching_curve.intervals(curve, *points)
         estimates += [
-            Estimate(f"{name}_{device}_{_suffix(direction)}", value, curve.stderrs[name],
+            Estimate(f"{name}_{device}_{wer.suffix(direction)}", value, curve.stderrs[name],
                      *ends[name], *switching_curve.UNITS[name])
             for name, value in curve.values.items()
         ]  # fmt: skip
@@ -191,10 +191,6 @@ def _mine(dataset: xr.Dataset, device: str, direction: Direction) -> NDArray[np.
     return np.asarray(here, np.bool_)
 
 
-def _suffix(direction: Direction) -> str:
-    return "p_ap" if direction == "P->AP" else "ap_p"
-
-
 def _device(name: str, curves: Mapping[Key, SwitchingCurve]) -> DeviceFit:
     """Both directions of a device in one record."""
     mine = {x: curve for (device, x), curve in curves.items() if device == name}
@@ -202,11 +198,11 @@ def _device(name: str, curves: Mapping[Key, SwitchingCurve]) -> DeviceFit:
     simulated = np.sum([c.simulated for c in mine.values()], axis=0)
     return DeviceFit(
         device=name,
-        values={f"{n}_{_suffix(x)}": v for x, c in mine.items() for n, v in c.values.items()},
-        stderrs={f"{n}_{_suffix(x)}": v for x, c in mine.items() for n, v in c.stderrs.items()},
+        values={f"{n}_{wer.suffix(x)}": v for x, c in mine.items() for n, v in c.values.items()},
+        stderrs={f"{n}_{wer.suffix(x)}": v for x, c in mine.items() for n, v in c.stderrs.items()},
         deviance=deviance,
         dof=sum(c.dof for c in mine.values()),
-        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
+        p_value=goodness.bootstrap_p(deviance, simulated),
     )
 
 
@@ -224,7 +220,7 @@ def _logs(dataset: xr.Dataset, devices: tuple[DeviceFit, ...]) -> tuple[Array, A
     logs = np.full((2, dataset.sizes["point"]), np.nan)
     values = {d.device: d.values for d in devices}
     for device, direction in _keys(dataset):
-        mine, of = _mine(dataset, device, direction), _suffix(direction)
+        mine, of = _mine(dataset, device, direction), wer.suffix(direction)
         v_50, sigma = (values[device][f"{name}_{of}"] for name in ("v_50", "sigma"))
         voltage = dataset.pulse_voltage.values[mine]
         logs[:, mine] = switching_curve.log_probabilities(LAW, voltage, v_50, sigma)

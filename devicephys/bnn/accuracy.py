@@ -18,7 +18,7 @@ from devicephys.bnn.inference import encode, predict
 from devicephys.bnn.network import Network
 from devicephys.checks import in_range
 from devicephys.errors import DataError
-from devicephys.stats import LEVEL, binomial_interval, streams
+from devicephys.stats import LEVEL, NORMAL_QUANTILE, binomial_interval, streams
 
 UNITS = {"energy_per_bit": "J", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s",
          "temperature": "K"}  # fmt: skip
@@ -197,7 +197,7 @@ def accuracy(
     m = len(means)
     share, maps = float(np.mean(means)), _error_of_mean(means) ** 2
     # Few maps know their own variance badly: widen it by Student's t over the normal law.
-    widened = maps * (_quantile(m) / scipy_stats.norm.ppf(0.5 + LEVEL / 2)) ** 2
+    widened = maps * (_quantile(m) / NORMAL_QUANTILE) ** 2
     low, high = _interval(share, widened + float((right / m).var(ddof=1)) / n_images, n_images)
     lost = test.clean - right / m
     half = _quantile(m) * float(np.sqrt(maps + lost.var(ddof=1) / n_images))

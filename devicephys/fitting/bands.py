@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 
 from devicephys.checks import Array
+from devicephys.fitting.chart import LEAST_WER
 from devicephys.fitting.result import FitResult
-from devicephys.fitting.wer import WER_FLOOR, i_c0_name, spread
+from devicephys.fitting.wer import i_c0_name, spread
 from devicephys.mram import fokker_planck
 from devicephys.mram.spread import factor
 from devicephys.parameters import DIRECTIONS, Direction
@@ -95,4 +96,4 @@ def bands(result: FitResult, dataset: xr.Dataset, n_widths: int = 40) -> list[Ba
 
 def _log_wer(conditions: dict[str, Any]) -> Array:
     wer = fokker_planck.wer(**conditions, readout="relaxed", rtol=1e-3, atol=1e-12)
-    return np.asarray(np.log(np.maximum(wer, WER_FLOOR)))
+    return np.asarray(np.log(np.maximum(wer, LEAST_WER)))

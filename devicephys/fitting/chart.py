@@ -179,24 +179,24 @@ def growing(trials: float) -> Callable[[Array, Array, Array], Array]:
     >>> [round(float(read(*np.log([[2.0], [t], [60.0]]))[0]), 3) for t in (2.0, 10.0)]
     [-0.52, -16.269]
     """
-    charts: list[Chart] = []
+    drawn: Chart | None = None
     impossible = False
 
     def read(*asked: Array) -> Array:
-        nonlocal impossible
-        if charts and inside(charts[-1], *asked):
-            return log_write_error_rate(charts[-1], *asked)
+        nonlocal drawn, impossible
+        if drawn is not None and inside(drawn, *asked):
+            return log_write_error_rate(drawn, *asked)
         if not impossible:
             low = np.array([x.min() for x in asked]) - MARGIN
             high = np.array([x.max() for x in asked]) + MARGIN
-            if charts:
-                low, high = np.minimum(low, charts[-1].low), np.maximum(high, charts[-1].high)
+            if drawn is not None:
+                low, high = np.minimum(low, drawn.low), np.maximum(high, drawn.high)
             try:
-                charts[:] = [chart(low, high, trials)]
+                drawn = chart(low, high, trials)
             except AccuracyError:
                 impossible = True
             else:
-                return log_write_error_rate(charts[-1], *asked)
+                return log_write_error_rate(drawn, *asked)
         i, tau, delta = (np.exp(x) for x in asked)
         return _logs(fokker_planck.wer(i, tau, delta, readout="relaxed", atol=SAFE / trials))
 

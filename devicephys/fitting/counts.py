@@ -9,6 +9,7 @@ t_D follow from M_s(T) and H_k(T).
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from devicephys.stats import deviance_residuals
 
 NEAREST_ONE = 1e-15  # a WER is kept this far from 1
 
-Chart = Callable[[Array, Array, Array], Array]
+LogWer = Callable[[Array, Array, Array], Array]  # of ln i, ln tau, ln Delta
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Counts:
     critical: tuple[str, ...]
 
 
-def log_probabilities(counts: Counts, values: Values, chart: Chart) -> tuple[Array, Array]:
+def log_probabilities(counts: Counts, values: Values, chart: LogWer) -> tuple[Array, Array]:
     """Compute ln WER and ln(1 - WER) of every point.
 
     Parameters
@@ -105,7 +106,7 @@ def closed_form_chart(log_i: Array, log_tau: Array, log_delta: Array) -> Array:
     return closed_form.log_wer(np.exp(log_i), np.exp(log_tau), np.exp(log_delta))
 
 
-def block(name: str, counts: Counts, chart: Chart) -> Block:
+def block(name: str, counts: Counts, chart: LogWer) -> Block:
     """Give counts as data of a fit, by signed binomial deviance residuals.
 
     Parameters
@@ -163,28 +164,29 @@ def start(devices: Sequence[Counts]) -> dict[str, float]:
     True
     """
     names = devices[0].critical
-    k, n, log_drive, log_width, log_delta, index = (
-        np.concatenate([getattr(d, f) for d in devices])
-        for f in ("k", "n", "log_drive", "log_width", "log_delta", "index")
-    )
-    longest = float(np.exp(log_width.max()))
+    arrays = ("k", "n", "log_drive", "log_width", "log_delta", "index")
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(d, name) for d in devices]) for name in arrays
+    }
+    every = replace(devices[0], **joined)
+    longest = float(np.exp(every.log_width.max()))
     fractions = np.linspace(0.15, 1.1, 20)
-    strongest = [float(np.exp(log_drive[index == d].max())) for d in range(len(names))]
+    strongest = [float(np.exp(every.log_drive[every.index == d].max())) for d in range(len(names))]
+    residuals = block("all devices", every, closed_form_chart).residuals
     best: dict[str, float] = {}
     best_deviance = np.inf
     for delta, t_d in itertools.product(
         (30.0, 50.0, 80.0), np.geomspace(longest / 100, longest, 13)
     ):
+        shared = {"delta": delta, "t_d": float(t_d)}
         deviances = np.empty((len(fractions), len(names)))
         for j, fraction in enumerate(fractions):
-            log_i = log_drive - np.log(fraction * np.array(strongest))[index]
-            log_p = closed_form_chart(log_i, log_width - np.log(t_d), log_delta + np.log(delta))
-            log1m_p = np.log1p(-np.minimum(np.exp(log_p), 1 - NEAREST_ONE))
-            squares = deviance_residuals(k, n, log_p, log1m_p) ** 2
-            deviances[j] = np.bincount(index, squares, len(names))
+            critical = {x: fraction * s for x, s in zip(names, strongest, strict=True)}
+            deviances[j] = np.bincount(every.index, residuals(shared | critical) ** 2, len(names))
         if deviances.min(axis=0).sum() < best_deviance:
             best_deviance = float(deviances.min(axis=0).sum())
             chosen = fractions[deviances.argmin(axis=0)]
-            best = {"delta": delta, "t_d": float(t_d)}
-            best |= {x: float(c * s) for x, c, s in zip(names, chosen, strongest, strict=True)}
+            best = shared | {
+                x: float(c * s) for x, c, s in zip(names, chosen, strongest, strict=True)
+            }
     return best

@@ -470,6 +470,34 @@ def simulated_deviances(
     return deviances
 
 
+def bootstrap_p(deviance: float, simulated: Array) -> float:
+    """Give the probability of a larger deviance, from simulated ones.
+
+    Parameters
+    ----------
+    deviance : float
+        Sum of squared deviance residuals of the fit [1].
+    simulated : ndarray
+        Deviances of counts drawn from the fitted model, shape (bootstraps,) [1].
+
+    Returns
+    -------
+    float
+        (1 + those at least as large)/(1 + all): never 0 [1].
+
+    References
+    ----------
+    Davison and Hinkley, Bootstrap Methods and their Application (1997),
+    doi:10.1017/CBO9780511802843.
+
+    Examples
+    --------
+    >>> bootstrap_p(2.0, np.array([1.0, 2.0, 3.0]))
+    0.75
+    """
+    return float((1 + (simulated >= deviance).sum()) / (1 + len(simulated)))
+
+
 def overdispersion(deviance: float, dof: int, simulated: ArrayLike) -> Overdispersion:
     """Compare the deviance of a fit with deviances that counting alone gives.
 
@@ -507,7 +535,7 @@ def overdispersion(deviance: float, dof: int, simulated: ArrayLike) -> Overdispe
     in_range("dof", dof, "1", above=0)
     drawn = in_range("simulated", simulated, "1", above=-1e-6)
     low, expected, high = np.quantile(drawn / dof, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-    p_value = (1 + int((drawn >= deviance).sum())) / (1 + drawn.size)
+    p_value = bootstrap_p(deviance, drawn)
     return Overdispersion(deviance / dof, float(low), float(expected), float(high), p_value)
 
 

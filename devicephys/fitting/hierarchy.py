@@ -14,7 +14,7 @@ from scipy import stats as scipy_stats
 
 from devicephys.checks import Array
 from devicephys.errors import DataError, FitError
-from devicephys.stats import LEVEL
+from devicephys.stats import LEVEL, NORMAL_QUANTILE
 
 VAST = 1e12  # times the smallest variance of a component: such a device does not tell it
 HALVINGS = 60  # of an interval of variances: to the last digits
@@ -142,7 +142,7 @@ def population(estimates: ArrayLike, covariances: ArrayLike) -> Hierarchy:
     mean, phi = scale * model.mean, back @ model.phi @ back.T
     half = scale * np.maximum(
         scipy_stats.t.ppf(0.5 + LEVEL / 2, dof) * np.sqrt(variance),
-        scipy_stats.norm.ppf(0.5 + LEVEL / 2) * np.sqrt(least),
+        NORMAL_QUANTILE * np.sqrt(least),
     )
     wider = scale * np.sqrt(np.maximum(variance, least) / np.diag(phi))
     spread_low, spread_high = _q_profile(y, s, told)

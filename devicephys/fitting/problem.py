@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import lmfit
 import numpy as np
+from numpy.typing import ArrayLike
 
 from devicephys.checks import Array, in_range, known
 from devicephys.errors import FitError, ParameterError
@@ -20,6 +21,7 @@ from devicephys.stats import NORMAL_QUANTILE
 Values = Mapping[str, float]
 NEAR_BOUND = 1e-3  # of a logarithm, or of the range of a plain parameter: counts as "at its bound"
 STEP = 1e-4  # of a logarithm, of central differences: their error is 1e-8, as a solver's noise
+UNMOVED: Values = MappingProxyType({})
 TOLERANCE = 1e-10  # relative, of deviance and parameters between the last two steps
 
 
@@ -269,27 +271,46 @@ def minimizer_of(unknowns: Sequence[Unknown], blocks: Sequence[Block]) -> lmfit.
 
     free = [u for u in unknowns if u.vary and u.tied is None]
 
-    def whole(values: Values) -> Array:
+    def objective(p: lmfit.Parameters, moved: Values = UNMOVED) -> Array:
+        values = values_of(unknowns, p, moved)
         return np.concatenate([*(b.residuals(values) for b in blocks), _priors(unknowns, values)])
 
-    def objective(p: lmfit.Parameters) -> Array:
-        return whole(values_of(unknowns, p))
-
     def slopes(p: lmfit.Parameters) -> Array:
-        """Columns of the residuals' slopes in the free parameters, by central differences."""
-        columns = []
-        for u in free:
-            x, size = p[u.name].value, _step(u, p[u.name].value)
-            ends = []
-            for sign in (1, -1):
-                moved = values_of(unknowns, p, {u.name: x + sign * size})
-                ends.append(whole(moved))
-            columns.append((ends[0] - ends[1]) / (2 * size))
-        return np.array(columns).T
+        def at(theta: Array) -> Array:
+            return objective(p, {u.name: x for u, x in zip(free, theta, strict=True)})
+
+        theta = np.array([p[u.name].value for u in free])
+        return central_slopes(at, theta, [_step(u, x) for u, x in zip(free, theta, strict=True)])
 
     return lmfit.Minimizer(
         objective, parameters, scale_covar=False, Dfun=slopes, ftol=TOLERANCE, xtol=TOLERANCE
     )
+
+
+def central_slopes(of: Callable[[Array], Array], theta: Array, steps: ArrayLike) -> Array:
+    """Compute slopes of residuals by central differences.
+
+    Parameters
+    ----------
+    of : callable
+        Parameters, shape (p,) -> residuals, shape (n,) [1].
+    theta : ndarray
+        Parameters as they are fitted, shape (p,) [1 or SI].
+    steps : array_like
+        Steps of each, shape (p,) [1 or SI].
+
+    Returns
+    -------
+    ndarray
+        Slopes, shape (n, p) [1 over the unit of each parameter].
+
+    Examples
+    --------
+    >>> central_slopes(lambda x: x**2, np.array([1.0, 3.0]), [1e-3, 1e-3]).round(9).tolist()
+    [[2.0, 0.0], [0.0, 6.0]]
+    """
+    moves = np.diag(np.asarray(steps, np.float64))
+    return np.array([(of(theta + s) - of(theta - s)) / (2 * s.sum()) for s in moves]).T
 
 
 def _step(u: Unknown, x: float) -> float:
@@ -320,7 +341,7 @@ def coordinate(unknown: Unknown, value: float) -> float:
 
 
 def values_of(
-    unknowns: Sequence[Unknown], parameters: lmfit.Parameters, moved: Values = MappingProxyType({})
+    unknowns: Sequence[Unknown], parameters: lmfit.Parameters, moved: Values = UNMOVED
 ) -> dict[str, float]:
     """Give the values of all parameters from those that lmfit holds.
 

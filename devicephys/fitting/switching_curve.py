@@ -27,7 +27,8 @@ from scipy.special import log_ndtr
 
 from devicephys.checks import Array, in_range, known
 from devicephys.errors import DataError, FitError, ParameterError
-from devicephys.fitting.goodness import simulated_deviances
+from devicephys.fitting.goodness import bootstrap_p, simulated_deviances
+from devicephys.fitting.problem import central_slopes
 from devicephys.stats import LEVEL, deviance_residuals
 
 LAWS = ("normal", "extreme_value")
@@ -199,7 +200,8 @@ def fit(
     _converged(theta, v, where)
     if ceiling and theta[2] < _bounds(v)[2][0] + NEAR_BOUND:
         theta[2], names = -np.inf, names[:2]  # no ceiling: nothing to move below it
-    slopes = _slopes(residuals, theta)[:, : len(names)]
+    steps = STEP * np.array([np.exp(theta[1]), 1.0, 1.0])[: len(theta)]
+    slopes = central_slopes(residuals, theta, steps)[:, : len(names)]
     covariance = np.zeros((len(theta),) * 2)
     covariance[: len(names), : len(names)] = np.linalg.inv(slopes.T @ slopes)
     deviance = float((residuals(theta) ** 2).sum())
@@ -215,7 +217,7 @@ def fit(
         deviance=deviance,
         dof=len(v) - len(names),
         simulated=simulated,
-        p_value=float((1 + (simulated >= deviance).sum()) / (1 + len(simulated))),
+        p_value=bootstrap_p(deviance, simulated),
     )
 
 
@@ -408,10 +410,3 @@ def _converged(theta: Array, v: Array, where: str) -> None:
             expected=f"V_50 inside the measured {v.min():g} to {v.max():g} V",
             remedy=f"measure {side} that range",
         )  # fmt: skip
-
-
-def _slopes(residuals: Callable[[Array], Array], theta: Array) -> Array:
-    """Slopes of the residuals by central differences, shape (points, parameters)."""
-    steps = STEP * np.eye(len(theta)) * np.array([np.exp(theta[1]), 1.0, 1.0])[: len(theta)]
-    slopes = [(residuals(theta + s) - residuals(theta - s)) / (2 * s.sum()) for s in steps]
-    return np.array(slopes).T

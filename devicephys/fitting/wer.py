@@ -21,8 +21,8 @@ from devicephys.errors import AccuracyError, DataError, FitError
 from devicephys.fitting import goodness, plateau, problem
 from devicephys.fitting.chart import growing
 from devicephys.fitting.counts import (
-    Chart,
     Counts,
+    LogWer,
     block,
     closed_form_chart,
     log_probabilities,
@@ -48,9 +48,7 @@ GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
 THERMAL = ("bloch", "k_exponent", "shape_field")  # of `MTJ`, in the header where known
 KINDS = {"wer_counts": ("i_c0", "pulse_current"), "wer_counts_voltage": ("v_c0", "pulse_voltage")}
 RESAMPLES = 4000  # of the devices
-WER_FLOOR = 1e-300
 STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
-STEP = 1e-4  # of a logarithm, for slopes of residuals
 POOR = 3.0  # deviance over degrees of freedom at which another start is tried
 
 
@@ -72,7 +70,28 @@ def i_c0_name(direction: Direction) -> str:
     >>> i_c0_name("P->AP")
     'i_c0_p_ap'
     """
-    return "i_c0_p_ap" if direction == "P->AP" else "i_c0_ap_p"
+    return f"i_c0_{suffix(direction)}"
+
+
+def suffix(direction: Direction) -> str:
+    """Name a direction within the name of a parameter.
+
+    Parameters
+    ----------
+    direction : {"P->AP", "AP->P"}
+        The direction.
+
+    Returns
+    -------
+    str
+        The end of the name.
+
+    Examples
+    --------
+    >>> suffix("AP->P")
+    'ap_p'
+    """
+    return "p_ap" if direction == "P->AP" else "ap_p"
 
 
 def fit(
@@ -139,22 +158,28 @@ def fit(
     chart = growing(float(dataset.n_trials.max()))
     unknowns = _unknowns(counts[0].critical)
     unknowns = problem.started(unknowns, start(counts))
-    devices, founds, simulated, logs = [], [], [], np.empty(dataset.sizes["point"])
+    devices, founds, simulated, logs = [], [], [], np.empty((2, dataset.sizes["point"]))
     for name, r, mine, stream in zip(names, rows, counts, rng.spawn(len(names)), strict=True):
         found = _solved(name, unknowns, mine, chart, where)
         log_p, log1m_p = log_probabilities(mine, found.values, chart)
+        logs[:, r] = log_p, log1m_p
         drawn = goodness.simulated_deviances(
             _slopes(mine, found, chart), mine.n, log_p, log1m_p, stream
         )
-        logs[r] = log_p
         founds.append(found)
         simulated.append(drawn)
-        devices.append(_record(name, found, float((1 + (drawn >= found.deviance).sum()) /
-                                                  (1 + len(drawn)))))  # fmt: skip
+        devices.append(_record(name, found, goodness.bootstrap_p(found.deviance, drawn)))
         progress(len(devices), len(names))
     deviance, dof = sum(d.deviance for d in devices), sum(d.dof for d in devices)
-    total = np.sum(simulated, axis=0)
-    estimates, covariance, between, others, group = _population(unknowns, founds, rng)
+    over = goodness.overdispersion(deviance, dof, np.sum(simulated, axis=0))
+    if len(founds) == 1:
+        group, covariance = None, founds[0].covariance
+        estimates, between = problem.estimates(unknowns, founds[0]), 0 * covariance
+    else:
+        group = population([f.theta for f in founds], [f.covariance for f in founds])
+        estimates, between = _population(unknowns, group), group.between
+        covariance = group.mean_covariance
+    intervals = {} if group is None else {"bootstrap over devices": _resampled(founds, group, rng)}
     return FitResult(
         recipe=recipe,
         version=__version__,
@@ -165,12 +190,11 @@ def fit(
         devices=tuple(devices),
         deviance=float(deviance),
         dof=int(dof),
-        p_value=float((1 + (total >= deviance).sum()) / (1 + len(total))),
+        p_value=over.p_value,
         notes=_notes(group, founds),
-        flags=_flags(dataset, devices, founds, logs, goodness.overdispersion(deviance, dof, total),
-                     rng),
-        intervals=others,
-    )  # fmt: skip
+        flags=_flags(dataset, devices, founds, logs, over, rng),
+        intervals=intervals,
+    )
 
 
 def summary(dataset: xr.Dataset) -> dict[str, object]:
@@ -255,7 +279,7 @@ def _counts(name: str, data: xr.Dataset, reference: float, thermal: Mapping[str,
     stem, drive = KINDS[data.attrs["kind"]]
     k, n, where = data.n_errors.values, data.n_trials.values, data.attrs["source"]
     directions = [d for d in DIRECTIONS if (data.direction.values == d).any()]
-    critical = tuple(f"{stem}{i_c0_name(d).removeprefix('i_c0')}" for d in directions)
+    critical = tuple(f"{stem}_{suffix(d)}" for d in directions)
     if len(k) <= len(critical) + 2:
         raise DataError(
             f"device {name!r} has {len(k)} points", where=where,
@@ -300,7 +324,7 @@ def _unknowns(critical: Sequence[str]) -> list[Unknown]:
 
 
 def _solved(
-    name: str, unknowns: Sequence[Unknown], counts: Counts, chart: Chart, where: str
+    name: str, unknowns: Sequence[Unknown], counts: Counts, chart: LogWer, where: str
 ) -> Found:
     """Fit one device from where the closed form takes the common start; or from its own."""
 
@@ -326,15 +350,14 @@ def _solved(
     return found
 
 
-def _slopes(counts: Counts, found: Found, chart: Chart) -> Array:
-    """Slopes of the residuals by central differences, shape (points, parameters)."""
+def _slopes(counts: Counts, found: Found, chart: LogWer) -> Array:
+    """Slopes of the residuals in the logarithms, shape (points, parameters)."""
     residuals = block("", counts, chart).residuals
 
     def at(theta: Array) -> Array:
         return residuals(dict(zip(found.names, np.exp(theta), strict=True)))
 
-    steps = STEP * np.eye(len(found.theta))
-    return np.stack([at(found.theta + s) - at(found.theta - s) for s in steps], axis=1) / (2 * STEP)
+    return problem.central_slopes(at, found.theta, np.full(len(found.theta), problem.STEP))
 
 
 def _record(name: str, found: Found, p_value: float) -> DeviceFit:
@@ -350,19 +373,8 @@ def _record(name: str, found: Found, p_value: float) -> DeviceFit:
     )
 
 
-def _population(
-    unknowns: Sequence[Unknown], founds: Sequence[Found], rng: np.random.Generator
-) -> tuple[
-    list[Estimate], Array, Array, dict[str, dict[str, tuple[float, float]]], Hierarchy | None
-]:
-    """Estimates of the population, their covariance, that of devices, and other intervals."""
-    if len(founds) == 1:
-        found = founds[0]
-        made = list(problem.estimates(unknowns, found))
-        return made, found.covariance, 0 * found.covariance, {}, None
-    logs = np.array([f.theta for f in founds])
-    group = population(logs, [f.covariance for f in founds])
-    made = [
+def _population(unknowns: Sequence[Unknown], group: Hierarchy) -> tuple[Estimate, ...]:
+    return tuple(
         Estimate(
             name=u.name, value=float(np.exp(mean)), stderr=float(np.exp(mean) * error),
             low=float(np.exp(low)), high=float(np.exp(high)), unit=u.unit, symbol=u.symbol,
@@ -372,10 +384,7 @@ def _population(
             unknowns, group.mean, group.stderr, group.mean_low, group.mean_high, group.spread,
             strict=True,
         )
-    ]  # fmt: skip
-    return made, group.mean_covariance, group.between, {
-        "bootstrap over devices": _resampled(founds, group, rng)
-    }, group  # fmt: skip
+    )  # fmt: skip
 
 
 def _resampled(
@@ -414,15 +423,14 @@ def _notes(group: Hierarchy | None, founds: Sequence[Found]) -> tuple[str, ...]:
 
 
 def _flags(
-    dataset: xr.Dataset, devices: Sequence[DeviceFit], founds: Sequence[Found], log_p: Array,
+    dataset: xr.Dataset, devices: Sequence[DeviceFit], founds: Sequence[Found], logs: Array,
     over: goodness.Overdispersion, rng: np.random.Generator,
 ) -> tuple[str, ...]:  # fmt: skip
     """What must be known before the numbers are used."""
     k, n = dataset.n_errors.values, dataset.n_trials.values
-    log1m_p = np.log1p(-np.minimum(np.exp(log_p), 1 - 1e-15))
     names = [d.device for d in devices]
     flags = [over.sentence()] if over.ratio > over.high else []
-    points = goodness.outlying_points(k, n, log_p, log1m_p)
+    points = goodness.outlying_points(k, n, *logs)
     if points.points:
         flags.append(points.sentence())
     outside = goodness.outlying_devices(
@@ -435,7 +443,7 @@ def _flags(
         flags.append(step.sentence())
     drives = {x: dataset[x].values for x in (KINDS[dataset.attrs["kind"]][1], "pulse_width")}
     for anomaly in plateau.anomalies(
-        dataset.device.values, dataset.direction.values, drives, k, n, log_p, rng
+        dataset.device.values, dataset.direction.values, drives, k, n, logs[0], rng
     ):
         flags.append(anomaly.sentence())
     flags += [
