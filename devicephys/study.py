@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import tomllib
@@ -467,9 +468,11 @@ def _whole_folder(out: str | Path, *, force: bool) -> Iterator[Path]:
                 f"holds {foreign[0]}, which no study has written", where=str(out),
                 remedy="choose another name: --force replaces only the output of a study",
             )  # fmt: skip
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".devicephys-"))
-    scratch.chmod(0o755)
+    # Named before it is made: Ctrl-C between making a folder and knowing its name would leave it.
+    scratch = target.parent / f".devicephys-{secrets.token_hex(8)}"
     try:
+        scratch.mkdir()
+        scratch.chmod(0o755)
         yield scratch
         if target.exists():
             old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".devicephys-"))
