@@ -58,6 +58,14 @@ results = st.builds(
     st.dictionaries(text, st.integers() | finite | text | st.booleans() | st.none(), max_size=3),
     st.lists(devices, max_size=2).map(tuple), number, st.integers(0, 10**6), number,
     st.lists(text, max_size=2).map(tuple),
+    flags=st.lists(text, max_size=2).map(tuple),
+    intervals=st.dictionaries(
+        text, st.dictionaries(text, st.tuples(finite, finite), max_size=2), max_size=2
+    ),
+    profiles=st.dictionaries(
+        text, st.lists(st.tuples(finite, number), max_size=3).map(tuple), max_size=2
+    ),
+    seed=st.none() | st.integers(0, 2**31),
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from devicephys.errors import DataError
 from devicephys.io.files import decode, read_bytes, write_bytes
 
-SCHEMA = "devicephys-fit-2"
+SCHEMA = "devicephys-fit-3"
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,9 @@ class FitResult:
     intervals : mapping of str to mapping
         95 % intervals by other methods than that of the estimates: method -> name -> (low, high),
         in the units of the estimates.
+    profiles : mapping of str to tuple of tuple of float
+        Profile likelihoods: name -> points (value, deviance above that of the best fit), rising in
+        the value [unit of the estimate, 1].
     seed : int or None
         Seed that the fit was drawn with; None where the caller kept no seed.
     """
@@ -119,6 +122,7 @@ class FitResult:
     between: tuple[tuple[float, ...], ...] = ()
     flags: tuple[str, ...] = ()
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    profiles: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     seed: int | None = None
 
     def __getitem__(self, name: str) -> Estimate:
@@ -224,6 +228,10 @@ def _result(raw: dict[str, Any]) -> FitResult:
         "intervals": {
             _text(method): {_text(name): _bounds(*ends) for name, ends in _is(rows, dict).items()}
             for method, rows in _is(raw["intervals"], dict).items()
+        },
+        "profiles": {
+            _text(name): tuple((_number(x), _number(y)) for x, y in _is(points, list))
+            for name, points in _is(raw["profiles"], dict).items()
         },
         "seed": None if raw["seed"] is None else _is(raw["seed"], int),
     }  # fmt: skip
