@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from devicephys import data
 from devicephys.errors import DataError, OutputExistsError
-from devicephys.io import tidy_csv
+from devicephys.io import tidy_csv, tidy_kinds
+from devicephys.units import column_unit
 
 COUNTS = ["device", "direction", "pulse_current_A", "pulse_width_s", "temperature_K", "n_trials",
           "n_errors"]  # fmt: skip
@@ -39,6 +40,7 @@ def refusal(text):
 
 
 positive = st.floats(min_value=1e-300, max_value=1e300)
+currents = st.floats(min_value=1e-300, max_value=1.0)
 widths = st.floats(min_value=1e-15, max_value=1.0)
 names = st.text(
     st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=12
@@ -51,7 +53,7 @@ metadata = st.dictionaries(
 
 
 def dataset_of(kind, columns, rows, extra):
-    units = {c.variable: tidy_csv.column_unit(c.name) for c in tidy_csv.KINDS[kind]}
+    units = {c.variable: column_unit(c.name) for c in tidy_kinds.KINDS[kind]}
     values = {
         name: ("point", np.array([row[k] for row in rows]), {"units": units[name]})
         for k, name in enumerate(columns)
@@ -79,7 +81,7 @@ def returned(dataset, folder):
 @given(
     st.lists(
         st.tuples(
-            names, st.sampled_from(["P->AP", "AP->P"]), positive, widths, positive,
+            names, st.sampled_from(["P->AP", "AP->P"]), currents, widths, positive,
             st.integers(1, 2**61), st.floats(0, 1),
         ),
         min_size=1, max_size=6, unique_by=lambda row: row[:5],
@@ -97,7 +99,7 @@ def test_counts_come_back(tmp_path_factory, rows, extra):
 @given(
     st.lists(
         st.tuples(
-            names, st.integers(0, 2**61), st.integers(0, 99), st.floats(-1e9, 1e9), widths,
+            names, st.integers(0, 2**61), st.integers(0, 99), st.floats(-100, 100), widths,
             positive, positive,
         ),
         min_size=1, max_size=6, unique_by=lambda row: row[:3],
@@ -169,7 +171,8 @@ def test_missing_and_empty_files(tmp_path):
 
 @pytest.mark.parametrize("text", ["\n", "# lot: 7\n", "# a\n\n   \n"])
 def test_no_header(text):
-    assert refusal(text) == "x.csv: no header line; expected the columns " + ",".join(COUNTS)
+    expected = "x.csv: no header line; expected the columns " + ",".join(COUNTS)
+    assert refusal(text) == expected + "; or those of another kind, see docs/guide/my_file.md"
 
 
 @pytest.mark.parametrize("row", [COUNT, PULSE])
@@ -183,12 +186,12 @@ def test_no_rows(row):
 def test_every_missing_column_is_named(row, head):
     line = 1 + head.count("\n")
     for name in row:
-        if name == "pulse_width_s" and row is PULSE:
-            continue
         rest = {k: v for k, v in row.items() if k != name}
         expected = ",".join(COUNTS if row is COUNT else PULSES)
+        drive = " of wer_counts, pulse_voltage_V of wer_counts_voltage or read_current_A of "
+        more = drive + "read_disturb_counts" if name == "pulse_current_A" else ""
         assert refusal(text_of(rest, head=head)) == (
-            f"x.csv:{line}: missing column {name}; expected the columns {expected}"
+            f"x.csv:{line}: missing column {name}{more}; expected the columns {expected}"
         )
 
 
