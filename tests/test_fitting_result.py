@@ -63,7 +63,10 @@ results = st.builds(
         text, st.dictionaries(text, st.tuples(finite, finite), max_size=2), max_size=2
     ),
     profiles=st.dictionaries(
-        text, st.lists(st.tuples(finite, number), max_size=3).map(tuple), max_size=2
+        text,
+        st.dictionaries(text, st.lists(st.tuples(finite, number), max_size=3).map(tuple),
+                        max_size=2),
+        max_size=2,
     ),
     seed=st.none() | st.integers(0, 2**31),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from devicephys.validation import round_trip
 from devicephys import data
 from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting import result as fit_result
-from devicephys.fitting import wer
+from devicephys.fitting import wer, wer_data
 from devicephys.fitting.bands import bands
 from devicephys.fitting.chart import growing
 from devicephys.fitting.counts import log_probabilities
@@ -112,7 +112,7 @@ def test_two_temperatures_are_brought_to_the_one_with_most_points(counts):
     one = only(counts, "synthetic-1").copy(deep=True)
     one["temperature"].values[::3] = 350.0
     chart = growing(1e6)
-    mine = wer._counts("synthetic-1", one, 300.0, {})
+    _, mine = wer_data.by_device(one)["synthetic-1"]
     assert set(np.exp(mine.log_delta).round(12)) == {1.0, round(300 / 350, 12)}
     truth = {"delta": 60.0, "i_c0_p_ap": 38e-6, "i_c0_ap_p": 27e-6, "t_d": 1e-9}
     log_p, _ = log_probabilities(mine, truth, chart)

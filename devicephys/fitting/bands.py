@@ -9,7 +9,8 @@ import xarray as xr
 from devicephys.checks import Array
 from devicephys.fitting.chart import LEAST_WER
 from devicephys.fitting.result import FitResult
-from devicephys.fitting.wer import i_c0_name, spread
+from devicephys.fitting.wer import spread
+from devicephys.fitting.wer_data import i_c0_name
 from devicephys.mram import fokker_planck
 from devicephys.mram.spread import factor
 from devicephys.parameters import DIRECTIONS, Direction

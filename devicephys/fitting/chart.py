@@ -16,6 +16,7 @@ from numpy.polynomial import chebyshev
 from devicephys.checks import Array
 from devicephys.errors import AccuracyError
 from devicephys.mram import fokker_planck
+from devicephys.mram.galerkin import one_thread
 
 GRIDS = ((16, 24, 5), (24, 36, 6), (32, 54, 8), (48, 80, 10))  # nodes in I, t and Delta
 CHECKS = 12  # in each direction, between the nodes
@@ -128,8 +129,9 @@ def log_write_error_rate(chart: Chart, log_i: Array, log_tau: Array, log_delta: 
                                chart.coefficients.shape, strict=True):  # fmt: skip
         bases.append(chebyshev.chebvander((2 * x - low - high) / (high - low), n - 1))
     n_i, n_t, n_d = chart.coefficients.shape
-    of_t = (bases[0] @ chart.coefficients.reshape(n_i, -1)).reshape(-1, n_t, n_d)
-    return np.asarray(np.einsum("ptd,pt,pd->p", of_t, bases[1], bases[2], optimize=True))
+    with one_thread():
+        of_t = (bases[0] @ chart.coefficients.reshape(n_i, -1)).reshape(-1, n_t, n_d)
+        return np.asarray(np.einsum("ptd,pt,pd->p", of_t, bases[1], bases[2], optimize=True))
 
 
 def inside(chart: Chart, log_i: Array, log_tau: Array, log_delta: Array) -> bool:

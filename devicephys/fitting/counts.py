@@ -19,6 +19,7 @@ from devicephys.fitting.problem import Block, Values
 from devicephys.mram import closed_form
 from devicephys.stats import deviance_residuals
 
+ARRAYS = ("k", "n", "log_drive", "log_width", "log_delta", "index")  # of `Counts`
 NEAREST_ONE = 1e-15  # a WER is kept this far from 1
 
 LogWer = Callable[[Array, Array, Array], Array]  # of ln i, ln tau, ln Delta
@@ -82,7 +83,78 @@ def log_probabilities(counts: Counts, values: Values, chart: LogWer) -> tuple[Ar
         counts.log_width - np.log(values["t_d"]),
         counts.log_delta + np.log(values["delta"]),
     )
-    return log_p, np.log1p(-np.minimum(np.exp(log_p), 1 - NEAREST_ONE))
+    return log_p, complement(log_p)
+
+
+def complement(log_p: Array) -> Array:
+    """Compute ln(1 - p) from ln p; p = 1 is kept 1e-15 away.
+
+    Parameters
+    ----------
+    log_p : ndarray
+        ln p, any shape [1].
+
+    Returns
+    -------
+    ndarray
+        ln(1 - p), shape of `log_p` [1].
+
+    Examples
+    --------
+    >>> complement(np.log(np.array([0.25]))).round(4).tolist()
+    [-0.2877]
+    """
+    return np.asarray(np.log1p(-np.minimum(np.exp(log_p), 1 - NEAREST_ONE)))
+
+
+def taken(counts: Counts, rows: NDArray[np.intp]) -> Counts:
+    """Take some of the points.
+
+    Parameters
+    ----------
+    counts : Counts
+        The points.
+    rows : ndarray of int
+        Indices of those to take, shape (m,) [1].
+
+    Returns
+    -------
+    Counts
+        They.
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> taken(one, np.array([0, 0])).k.tolist()
+    [5.0, 5.0]
+    """
+    some: dict[str, Any] = {name: getattr(counts, name)[rows] for name in ARRAYS}
+    return replace(counts, **some)
+
+
+def joined(devices: Sequence[Counts]) -> Counts:
+    """Put the counts of devices one after the other.
+
+    Parameters
+    ----------
+    devices : sequence of Counts
+        Counts of devices in the same directions.
+
+    Returns
+    -------
+    Counts
+        All points.
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> joined([one, one]).n.tolist()
+    [100.0, 100.0]
+    """
+    every: dict[str, Any] = {
+        name: np.concatenate([getattr(d, name) for d in devices]) for name in ARRAYS
+    }
+    return replace(devices[0], **every)
 
 
 def closed_form_chart(log_i: Array, log_tau: Array, log_delta: Array) -> Array:
@@ -164,11 +236,7 @@ def start(devices: Sequence[Counts]) -> dict[str, float]:
     True
     """
     names = devices[0].critical
-    arrays = ("k", "n", "log_drive", "log_width", "log_delta", "index")
-    joined: dict[str, Any] = {
-        name: np.concatenate([getattr(d, name) for d in devices]) for name in arrays
-    }
-    every = replace(devices[0], **joined)
+    every = joined(devices)
     longest = float(np.exp(every.log_width.max()))
     fractions = np.linspace(0.15, 1.1, 20)
     strongest = [float(np.exp(every.log_drive[every.index == d].max())) for d in range(len(names))]

@@ -17,6 +17,7 @@ from devicephys.errors import DataError, FitError
 from devicephys.stats import LEVEL, NORMAL_QUANTILE
 
 VAST = 1e12  # times the smallest variance of a component: such a device does not tell it
+RESAMPLES = 4000  # of the devices
 HALVINGS = 60  # of an interval of variances: to the last digits
 FLAT = 1e-4  # slope of the log likelihood, by units of the errors, that counts as none
 FREE = 1e-9  # of a variance: less is a device that stands alone with what it tells
@@ -155,6 +156,51 @@ def population(estimates: ArrayLike, covariances: ArrayLike) -> Hierarchy:
         rank=int((np.linalg.eigvalsh(h @ h.T) > RANK).sum()),
         device_means=mean + values @ back.T, device_covariances=back @ errors @ back.T,
     )  # fmt: skip
+
+
+def resampled(
+    estimates: ArrayLike, covariances: ArrayLike, between: Array, rng: np.random.Generator
+) -> Array:
+    """Bound the means by drawing devices with replacement: a check that needs no normal law.
+
+    Percentiles expanded for the small number of devices, so that they give Student's interval
+    where the devices are a normal sample; valid for five devices or more.
+
+    Parameters
+    ----------
+    estimates : array_like
+        Estimates of each device, shape (n, p) [any unit].
+    covariances : array_like
+        Their covariances, shape (n, p, p) [unit of the estimates squared].
+    between : ndarray
+        Covariance between devices, for the weights, shape (p, p) [unit of the estimates squared].
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ndarray
+        Low and high ends of the 95 % intervals, shape (2, p) [unit of the estimates].
+
+    References
+    ----------
+    Hesterberg, Am. Stat. 69 (2015) 371, doi:10.1080/00031305.2015.1089789.
+
+    Examples
+    --------
+    >>> y, s = [[1.0], [2.0], [3.0], [2.0], [2.0]], [[[0.01]]] * 5
+    >>> resampled(y, s, np.array([[0.5]]), np.random.default_rng(1)).round(1).T.tolist()
+    [[1.2, 2.8]]
+    """
+    y = np.asarray(estimates, np.float64)
+    n = len(y)
+    weights = np.linalg.inv(np.asarray(covariances) + between)
+    times = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    pulled = np.einsum("bd,dij,dj->bi", times, weights, y, optimize=True)
+    means = np.linalg.solve(np.einsum("bd,dij->bij", times, weights), pulled[..., None])[..., 0]
+    quantile = np.sqrt(n / (n - 1)) * scipy_stats.t.ppf(0.5 + LEVEL / 2, n - 1)
+    level = scipy_stats.norm.cdf(-quantile)
+    return np.asarray(np.quantile(means, [level, 1 - level], axis=0))
 
 
 def _checked(

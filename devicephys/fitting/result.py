@@ -11,6 +11,7 @@ from devicephys.errors import DataError
 from devicephys.io.files import decode, read_bytes, write_bytes
 
 SCHEMA = "devicephys-fit-3"
+Points = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ class FitResult:
     intervals : mapping of str to mapping
         95 % intervals by other methods than that of the estimates: method -> name -> (low, high),
         in the units of the estimates.
-    profiles : mapping of str to tuple of tuple of float
-        Profile likelihoods: name -> points (value, deviance above that of the best fit), rising in
-        the value [unit of the estimate, 1].
+    profiles : mapping of str to mapping
+        Profile likelihoods: device -> name -> points (value, deviance above that of the best fit),
+        rising in the value [unit of the estimate, 1].
     seed : int or None
         Seed that the fit was drawn with; None where the caller kept no seed.
     """
@@ -122,7 +123,7 @@ class FitResult:
     between: tuple[tuple[float, ...], ...] = ()
     flags: tuple[str, ...] = ()
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
-    profiles: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Points]] = field(default_factory=dict)
     seed: int | None = None
 
     def __getitem__(self, name: str) -> Estimate:
@@ -230,8 +231,8 @@ def _result(raw: dict[str, Any]) -> FitResult:
             for method, rows in _is(raw["intervals"], dict).items()
         },
         "profiles": {
-            _text(name): tuple((_number(x), _number(y)) for x, y in _is(points, list))
-            for name, points in _is(raw["profiles"], dict).items()
+            _text(device): {_text(name): _points(points) for name, points in _is(c, dict).items()}
+            for device, c in _is(raw["profiles"], dict).items()
         },
         "seed": None if raw["seed"] is None else _is(raw["seed"], int),
     }  # fmt: skip
@@ -251,6 +252,10 @@ def _matrix(rows: Any) -> tuple[tuple[float, ...], ...]:
     if any(len(row) != len(matrix) for row in matrix):
         raise ValueError("a covariance is not square")
     return matrix
+
+
+def _points(points: Any) -> Points:
+    return tuple((_number(x), _number(y)) for x, y in _is(points, list))
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,303 @@
+"""Write-error counts of a file, device by device, as a fit takes them; what the file says beside.
+
+Several temperatures are brought to the one with most points, by Bloch's law where the header
+gives it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from devicephys.errors import DataError, FitError
+from devicephys.fitting.counts import Counts, taken
+from devicephys.fitting.problem import Unknown
+from devicephys.fitting.result import Estimate
+from devicephys.io.files import parse_number
+from devicephys.mram.junction import at_temperature
+from devicephys.parameters import DIRECTIONS, MTJ, Direction
+
+BOUNDS = {  # 1, A, V, s
+    "delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "v_c0": (1e-3, 1e2), "t_d": (1e-11, 1e-6),
+}  # fmt: skip
+SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)} | {
+    "v_c0_p_ap": ("V", r"V_{c0}^{P \to AP}"), "v_c0_ap_p": ("V", r"V_{c0}^{AP \to P}"),
+}  # fmt: skip
+GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
+THERMAL = ("bloch", "k_exponent", "shape_field")  # of `MTJ`, in the header where known
+KINDS = {"wer_counts": ("i_c0", "pulse_current"), "wer_counts_voltage": ("v_c0", "pulse_voltage")}
+
+
+def i_c0_name(direction: Direction) -> str:
+    """Name the critical current of a direction.
+
+    Parameters
+    ----------
+    direction : {"P->AP", "AP->P"}
+        The direction.
+
+    Returns
+    -------
+    str
+        Name of the field of `MTJ`.
+
+    Examples
+    --------
+    >>> i_c0_name("P->AP")
+    'i_c0_p_ap'
+    """
+    return f"i_c0_{suffix(direction)}"
+
+
+def suffix(direction: Direction) -> str:
+    """Name a direction within the name of a parameter.
+
+    Parameters
+    ----------
+    direction : {"P->AP", "AP->P"}
+        The direction.
+
+    Returns
+    -------
+    str
+        The end of the name.
+
+    Examples
+    --------
+    >>> suffix("AP->P")
+    'ap_p'
+    """
+    return "p_ap" if direction == "P->AP" else "ap_p"
+
+
+def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]:
+    """Bring the counts of every device to what the model takes.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts of one of `KINDS`.
+
+    Returns
+    -------
+    dict of str to (ndarray, Counts)
+        By device: its counts, and before them the indices of its points, shape (points,) [1].
+
+    Raises
+    ------
+    DataError
+        If a number in the header is none.
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> points = by_device(read(path("synthetic_stt_mram_wer.csv")))
+    >>> len(points), points["synthetic-1"][1].critical
+    (8, ('i_c0_p_ap', 'i_c0_ap_p'))
+    """
+    stem, drive = KINDS[dataset.attrs["kind"]]
+    thermal = _numbers(json.loads(dataset.attrs["metadata"]), THERMAL, dataset.attrs["source"])
+    reference = _reference(dataset)
+    factors = np.log([_scaled(t, reference, thermal) for t in dataset.temperature.values])
+    directions = [d for d in DIRECTIONS if (dataset.direction.values == d).any()]
+    every = Counts(
+        k=dataset.n_errors.values.astype(np.float64), n=dataset.n_trials.values.astype(np.float64),
+        log_drive=np.log(dataset[drive].values) - factors[:, 0],
+        log_width=np.log(dataset.pulse_width.values) - factors[:, 2], log_delta=factors[:, 1],
+        index=np.array([directions.index(d) for d in dataset.direction.values]),
+        critical=tuple(f"{stem}_{suffix(d)}" for d in directions),
+    )  # fmt: skip
+    names = sorted(set(dataset.device.values.tolist()))
+    rows = {name: np.flatnonzero(dataset.device.values == name) for name in names}
+    return {name: (mine, taken(every, mine)) for name, mine in rows.items()}
+
+
+def check_alone(name: str, counts: Counts, where: str) -> None:
+    """Check that the counts of one device can fix its own parameters.
+
+    Parameters
+    ----------
+    name : str
+        The device.
+    counts : Counts
+        Its counts.
+    where : str
+        The data, for messages.
+
+    Raises
+    ------
+    DataError
+        If it has too few points, or none in a direction.
+    FitError
+        If every pulse of a direction worked, or failed.
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> check_alone("d1", one, "x.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: x.csv: device 'd1' has 1 points; expected more than the 3 \
+parameters; measure more widths
+    """
+    if len(counts.k) <= len(counts.critical) + 2:
+        raise DataError(
+            f"device {name!r} has {len(counts.k)} points", where=where,
+            expected=f"more than the {len(counts.critical) + 2} parameters",
+            remedy="measure more widths",
+        )  # fmt: skip
+    for j, critical in enumerate(counts.critical):
+        k, n = counts.k[counts.index == j], counts.n[counts.index == j]
+        direction = next(d for d in DIRECTIONS if critical.endswith(suffix(d)))
+        if not len(k):
+            raise DataError(
+                f"device {name!r} was not measured {direction}", where=where,
+                expected="the same directions for all devices",
+                remedy="measure it, or leave the device out",
+            )  # fmt: skip
+        if k.sum() == 0 or (k == n).all():
+            outcome = "worked" if k.sum() == 0 else "failed"
+            raise FitError(
+                f"device {name!r}, {direction}: every pulse {outcome}",
+                where=where,
+                remedy="measure where the error rate lies between 1e-4 and 0.9",
+            )
+
+
+def summary(dataset: xr.Dataset) -> dict[str, object]:
+    """Summarise write-error counts for a report.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts as `io.tidy_csv.read` gives them.
+
+    Returns
+    -------
+    dict
+        Source, sha256, whether synthetic, devices, directions, points, trials, errors, points
+        without an error, temperatures [K].
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> summary(read(path("synthetic_stt_mram_wer.csv")))["devices"]
+    8
+    """
+    metadata = json.loads(dataset.attrs["metadata"])
+    return {
+        "source": dataset.attrs["source"],
+        "sha256": dataset.attrs["sha256"],
+        "synthetic": metadata.get("synthetic", "no").startswith("yes"),
+        "devices": len(set(dataset.device.values.tolist())),
+        "directions": sorted(set(dataset.direction.values.tolist())),
+        "points": int(dataset.sizes["point"]),
+        "trials": int(dataset.n_trials.sum()),
+        "errors": int(dataset.n_errors.sum()),
+        "zero_error_points": int((dataset.n_errors == 0).sum()),
+        "temperatures_K": sorted(set(dataset.temperature.values.tolist())),
+        "truth": _numbers(
+            metadata, [k for k in metadata if k.startswith("truth_")], dataset.attrs["source"]
+        ),
+    }
+
+
+def given(dataset: xr.Dataset) -> list[Estimate]:
+    """Give what the counts say nothing about: temperature, resistance, TMR, from the header.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts of one of `KINDS`.
+
+    Returns
+    -------
+    list of Estimate
+        Fixed parameters.
+
+    Raises
+    ------
+    DataError
+        If the header lacks one, or it is not a number > 0.
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> [e.name for e in given(read(path("synthetic_stt_mram_wer.csv")))]
+    ['temperature', 'r_p', 'tmr', 'v_h']
+    """
+    where, metadata = dataset.attrs["source"], json.loads(dataset.attrs["metadata"])
+    t = _reference(dataset)
+    estimates = [Estimate("temperature", t, 0.0, t, t, *SYMBOLS["temperature"], vary=False)]
+    for name, (key, default) in GIVEN.items():
+        try:
+            value = parse_number(metadata.get(key, "" if default is None else str(default)))
+            if not value > 0:
+                raise ValueError
+        except ValueError as err:
+            raise DataError(
+                f"metadata {key} = {metadata.get(key)!r}", where=where,
+                expected=f"a number > 0, as the line '# {key}: ...' above the header",
+            ) from err  # fmt: skip
+        unit, symbol = SYMBOLS[name]
+        estimates.append(Estimate(name, value, 0.0, value, value, unit, symbol, vary=False))
+    return estimates
+
+
+def _numbers(metadata: Mapping[str, str], keys: Iterable[str], where: str) -> dict[str, float]:
+    """Those of the header's entries that are there, as numbers."""
+    found = {}
+    for key in keys:
+        if key in metadata:
+            try:
+                found[key] = parse_number(metadata[key])
+            except ValueError as err:
+                raise DataError(f"metadata {key}: {err}", where=where, expected="a number") from err
+    return found
+
+
+def _reference(dataset: xr.Dataset) -> float:
+    """Temperature with most points: what the estimates hold at."""
+    values, n = np.unique(dataset.temperature.values, return_counts=True)
+    return float(values[n.argmax()])
+
+
+def _scaled(
+    temperature: float, reference: float, thermal: Mapping[str, float]
+) -> tuple[float, float, float]:
+    """Factors on critical drive, Delta and t_D from the reference to another temperature."""
+    if temperature == reference:
+        return 1.0, 1.0, 1.0
+    unit = MTJ(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, temperature=reference, **thermal)
+    there = at_temperature(unit, temperature)
+    return there.i_c0_p_ap, there.delta, there.t_d
+
+
+def unknowns_of(critical: Sequence[str]) -> list[Unknown]:
+    """Give the parameters that counts can tell, with bounds far outside what a junction shows.
+
+    Parameters
+    ----------
+    critical : sequence of str
+        Names of the critical drives.
+
+    Returns
+    -------
+    list of Unknown
+        delta, the critical drives, t_d.
+
+    Examples
+    --------
+    >>> [u.name for u in unknowns_of(["i_c0_p_ap"])]
+    ['delta', 'i_c0_p_ap', 't_d']
+    """
+    return [
+        Unknown(name, *SYMBOLS[name], *BOUNDS[name[:4] if name in critical else name])
+        for name in ("delta", *critical, "t_d")
+    ]

@@ -1,0 +1,116 @@
+"""What must be known before a fit of write-error counts is used, and the points it concerns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from devicephys.checks import Array
+from devicephys.fitting import goodness, plateau
+from devicephys.fitting.problem import Found
+from devicephys.fitting.result import DeviceFit
+from devicephys.units import si
+
+STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the checks of a fit have found.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+        One for each finding; none where nothing was found.
+    points : tuple of int
+        Indices of the points that findings name, rising.
+    """
+
+    sentences: tuple[str, ...]
+    points: tuple[int, ...]
+
+
+def flags(
+    dataset: xr.Dataset,
+    drives: Sequence[str],
+    devices: Sequence[DeviceFit],
+    founds: Sequence[Found],
+    logs: Array,
+    over: goodness.Overdispersion,
+    rng: np.random.Generator,
+) -> Flags:
+    """Check fitted counts: overdispersion, outliers, plateaus, bounds, parameters not told apart.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        The counts.
+    drives : sequence of str
+        What drives the writing: names of variables, the pulse width among them.
+    devices : sequence of DeviceFit
+        Fits of the devices, for their names and bounds.
+    founds : sequence of Found
+        The same fits with their covariances.
+    logs : ndarray
+        ln p and ln(1 - p) of each device's own fit, shape (2, points) [1].
+    over : Overdispersion
+        The deviance beside what counting gives.
+    rng : numpy.random.Generator
+        Source of the bootstrap counts of the plateaus.
+
+    Returns
+    -------
+    Flags
+        Sentences and points.
+
+    Examples
+    --------
+    See `wer.fit`.
+    """
+    k, n = dataset.n_errors.values, dataset.n_trials.values
+    said = [over.sentence()] if over.ratio > over.high else []
+    outlying = goodness.outlying_points(k, n, *logs)
+    if outlying.points:
+        said.append(outlying.sentence())
+    outside = goodness.outlying_devices(
+        np.array([f.theta for f in founds]), np.array([f.covariance for f in founds])
+    )
+    if outside.found:
+        said.append(outside.sentence([d.device for d in devices], founds[0].names))
+    step = goodness.counting_step(k, n)
+    if step.step > 1:
+        said.append(step.sentence())
+    strange = plateau.anomalies(
+        dataset.device.values, dataset.direction.values,
+        {name: dataset[name].values for name in drives}, k, n, logs[0], rng,
+    )  # fmt: skip
+    said += [x.sentence() for x in strange]
+    said += [
+        f"device {d.device}: {', '.join(d.at_bound)} ended at a bound of the fit"
+        for d in devices if d.at_bound
+    ]  # fmt: skip
+    said += _confounded(float(dataset.pulse_width.max()), founds)
+    return Flags(
+        tuple(said), tuple(sorted({*outlying.points, *(j for x in strange for j in x.points)}))
+    )
+
+
+def _confounded(longest: float, founds: Sequence[Found]) -> list[str]:
+    """Say which parameters the counts hardly tell apart, and what would."""
+    covariance = np.mean([f.covariance for f in founds], axis=0)
+    errors = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(errors, errors)
+    names, said = founds[0].names, []
+    for a in range(len(names)):
+        for b in range(a):
+            if abs(correlation[a, b]) > STRONG:
+                remedy = (
+                    f"add widths above {si(longest, 's')}" if "t_d" in (names[a], names[b])
+                    else "add lower and higher drives"
+                )  # fmt: skip
+                said.append(
+                    f"these counts hardly tell {names[b]} from {names[a]} (correlation "
+                    f"{correlation[a, b]:.3f}): {remedy}"
+                )
+    return said

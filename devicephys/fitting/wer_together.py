@@ -1,0 +1,131 @@
+"""Write-error counts of many devices, some with too few points or no error: fitted together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from devicephys import __version__
+from devicephys.checks import Array
+from devicephys.fitting import goodness, integrated, wer_data
+from devicephys.fitting.counts import LogWer
+from devicephys.fitting.integrated import Integrated
+from devicephys.fitting.problem import Unknown
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+
+
+def fit(
+    dataset: xr.Dataset,
+    unknowns: Sequence[Unknown],
+    chart: LogWer,
+    reason: str,
+    recipe: str,
+    rng: np.random.Generator,
+) -> FitResult:
+    """Fit the population by the integrated likelihood, where a device cannot be fitted alone.
+
+    Valid as `integrated.fit`: log-normal Delta and I_c0, one t_D.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts of one of `wer_data.KINDS`.
+    unknowns : sequence of Unknown
+        delta, critical drives, t_d, with starts.
+    chart : callable
+        ln WER of ln i, ln tau, ln Delta: `chart.growing`.
+    reason : str
+        Why devices are not fitted one by one.
+    recipe : str
+        Name of the recipe, for the record.
+    rng : numpy.random.Generator
+        Source of drawn data.
+
+    Returns
+    -------
+    FitResult
+        The population; values of the devices are drawn towards it by what they do not tell.
+
+    Raises
+    ------
+    FitError
+        If the points together do not fix the population.
+
+    References
+    ----------
+    This project's integrated likelihood: docs/theory/intervals.md.
+
+    Examples
+    --------
+    See `wer.fit`.
+    """
+    points = wer_data.by_device(dataset)
+    found = integrated.fit([c for _, c in points.values()], unknowns, chart, rng)
+    deviances = np.zeros(dataset.sizes["point"])
+    rows = np.concatenate([r for r, _ in points.values()])
+    deviances[rows] = found.residuals**2
+    total = float(deviances.sum())
+    spreads = np.exp(found.theta[-2:])
+    of = np.array([_part(u.name) for u in unknowns])  # what of z moves each logarithm
+    between = (of * spreads**2) @ of.T
+    telling = len(rows) - len(found.names)
+    return FitResult(
+        recipe=recipe, version=__version__,
+        estimates=(*_estimates(unknowns, found, np.sqrt(np.diag(between))),
+                   *wer_data.given(dataset)),
+        covariance=_rows(found.covariance), between=_rows(between),
+        data=wer_data.summary(dataset) | {"flagged_points": []},
+        devices=tuple(
+            _device(name, unknowns, found, j, of * spreads, float(deviances[r].sum()), len(r))
+            for j, (name, (r, _)) in enumerate(points.items())
+        ),
+        deviance=total, dof=telling, p_value=goodness.bootstrap_p(total, found.drawn),
+        notes=_notes(reason, found),
+    )  # fmt: skip
+
+
+def _part(name: str) -> tuple[float, float]:
+    return (1.0, 0.0) if name == "delta" else (0.0, 0.0) if name == "t_d" else (0.0, 1.0)
+
+
+def _estimates(
+    unknowns: Sequence[Unknown], found: Integrated, spreads: Array
+) -> tuple[Estimate, ...]:
+    errors = np.sqrt(np.diag(found.covariance))
+    return tuple(
+        Estimate(
+            name=u.name, value=float(np.exp(found.theta[k])), unit=u.unit, symbol=u.symbol,
+            stderr=float(np.exp(found.theta[k]) * errors[k]),
+            low=float(np.exp(found.low[k])), high=float(np.exp(found.high[k])),
+            spread=float(spreads[k]), bounds=(u.low, u.high),
+        )
+        for k, u in enumerate(unknowns)
+    )  # fmt: skip
+
+
+def _device(
+    name: str, unknowns: Sequence[Unknown], found: Integrated, j: int, moves: Array,
+    deviance: float, points: int,
+) -> DeviceFit:  # fmt: skip
+    logs = found.theta[: len(unknowns)] + moves @ found.effects[j]
+    errors = np.sqrt(np.einsum("ka,ab,kb->k", moves, found.effect_covariances[j], moves))
+    values = {u.name: float(np.exp(x)) for u, x in zip(unknowns, logs, strict=True)}
+    stderrs = {n: float(v * e) for (n, v), e in zip(values.items(), errors, strict=True)}
+    return DeviceFit(name, values, stderrs, deviance, points, float("nan"))
+
+
+def _notes(reason: str, found: Integrated) -> tuple[str, ...]:
+    spreads = "; ".join(
+        f"{name.removeprefix('sigma_')} {100 * np.exp(found.theta[k]):.2g} % "
+        f"({100 * np.exp(found.low[k]):.2g} to {100 * np.exp(found.high[k]):.2g})"
+        for k, name in enumerate(found.names) if name in integrated.EFFECTS
+    )  # fmt: skip
+    return (
+        f"devices fitted together, by the likelihood integrated over log-normal delta and i_c0 "
+        f"and one t_d, because one cannot be fitted alone ({reason})",
+        f"spread from device to device, with 95 % intervals: {spreads}",
+    )
+
+
+def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in matrix)
