@@ -18,18 +18,23 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from devicephys import __version__, tables
 from devicephys.checks import Array, known
 from devicephys.errors import DataError
+from devicephys.fitting import hierarchy
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.fitting.weak_reset import population, recover
-from devicephys.io import staircase, tidy_csv
+from devicephys.io import measurement, staircase, tidy_csv
 from devicephys.rram import weak_reset
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
+from devicephys.stats import LEVEL
 
 NAME = "weak_reset_traces"
+TIDY_KINDS = ("resistance_pulses",)
 MOST = 200  # readings of a trace
+GROUPS = 10  # of devices, left out one after the other
 SYMBOLS = {
     "log_r": ("r_start", "Ohm", r"R_0 e^{c_1}"), "m1": ("m1", "1", "m_1"),
     "t_star": ("t_star", "1", "t^*"), "m2": ("m2", "1", "m_2"),
@@ -40,8 +45,8 @@ VOLTAGE, WIDTH = 0.8, 200e-9  # of the synthetic file: the law knows neither
 
 
 def read(path: str | Path) -> xr.Dataset:
-    """Read a tidy CSV file of resistance pulses; pulse_index counts from 0, gaps are allowed."""
-    return tidy_csv.read(path)
+    """Read resistance pulses by tidy column names; pulse_index counts from 0, with gaps or none."""
+    return measurement.tidy(path, kinds=TIDY_KINDS)
 
 
 def fit(
@@ -53,20 +58,23 @@ def fit(
     pulses = np.r_[0, counts[chosen]]
     resistances = np.column_stack([start, after[:, chosen]])
     found = recover(pulses, resistances, weak_reset.majumdar_2021())
-    progress(1, 1)
-    estimates = []
+    estimates, spreads, seen = [], [], found.knee_seen
     for one in population(found):
         name, unit, symbol = SYMBOLS[one.name]
         log = one.name == "log_r"
         value, low, high = np.exp([one.median, one.low, one.high]) if log else (
             one.median, one.low, one.high)  # fmt: skip
-        spread = one.spread if log else one.spread / one.mean
+        values, errors = getattr(found, one.name)[seen], getattr(found, f"{one.name}_stderr")[seen]
+        spread, least, most = _spread(values, errors, log)
         estimates.append(Estimate(name, float(value), float(high - low) / 3.92, float(low),
-                                  float(high), unit, symbol, float(spread)))  # fmt: skip
+                                  float(high), unit, symbol, spread))  # fmt: skip
+        spreads.append(Estimate(f"spread_{name}", spread, (most - least) / 3.92, least, most, "1",
+                                rf"\sigma({symbol})"))  # fmt: skip
+    progress(1, 1)
     return FitResult(
         recipe=NAME,
         version=__version__,
-        estimates=tuple(estimates),
+        estimates=(*estimates, *spreads),
         covariance=(),
         data={
             "source": dataset.attrs["source"],
@@ -81,8 +89,29 @@ def fit(
             "medians over devices whose knee the traces tell; those with a faint knee, of small "
             "m1, are not among them",
             "r_start is R_0 exp(c1) exp(offset of the SET): a trace tells their product alone",
+            "spread_*: standard deviation between devices over the mean (r_start: of ln R), errors "
+            "of the estimates taken out; intervals by leaving out groups of devices",
         ),
     )
+
+
+def _spread(value: Array, error: Array, log: bool) -> tuple[float, float, float]:
+    """Give the spread between devices and its 95 % interval (jackknife: no law is normal here)."""
+
+    def of(chosen: NDArray[np.bool_]) -> tuple[float, float, float]:
+        found = hierarchy.population(value[chosen, None], error[chosen, None, None] ** 2)
+        unit = 1.0 if log else float(found.mean[0])
+        ends = (found.spread_low[0], found.spread_high[0])
+        return float(found.spread[0]) / unit, float(ends[0]) / unit, float(ends[1]) / unit
+
+    group = np.arange(len(value)) % GROUPS
+    whole = of(group >= 0)
+    parts = np.array([of(group != k)[0] for k in range(GROUPS)])
+    if min(whole[0], parts.min()) <= 0:  # no difference is seen: a normal law's interval
+        return whole
+    scatter = np.sqrt((GROUPS - 1) * np.log(parts).var())
+    reach = float(np.exp(student.ppf(0.5 + LEVEL / 2, GROUPS - 1) * scatter))
+    return whole[0], whole[0] / reach, whole[0] * reach
 
 
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:

@@ -37,6 +37,17 @@ def test_medians_of_the_devices_with_a_knee_are_recovered(traces, result):
     assert result.data["synthetic"] is True
 
 
+def test_spreads_between_devices_are_recovered_with_intervals(traces, result):
+    """Against all devices, within 30 %: those without a knee have the smaller m1."""
+    true = weak_reset.devices(weak_reset.majumdar_2021(), recipe.DEVICES, np.random.default_rng(3))
+    spread = {"r_start": np.log(true.r_0 * np.exp(true.c1)).std(),
+              "m2": true.m2.std() / true.m2.mean()}  # fmt: skip
+    for name, value in spread.items():
+        found = result[f"spread_{name}"]
+        assert found.low < found.value == result[name].spread < found.high
+        assert found.value == pytest.approx(float(value), rel=0.3)
+
+
 def test_the_table_counts_the_traces(traces, result):
     table = recipe.table(traces, result, {"pulses": np.array([1, 100, 1000, 10_000])})
     tables.check(table, "table")
