@@ -6,24 +6,41 @@ the verbs, so that --help is quick.
 """
 
 import os
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devicephys import __version__
+from devicephys import __version__, cli_simulate
+from devicephys.cli_common import (
+    MOST_VALUES,
+    AsJson,
+    Force,
+    Out,
+    Quiet,
+    Seed,
+    bar,
+    spaced,
+)
 from devicephys.errors import DataError, DevicephysError, ParameterError
 
 if TYPE_CHECKING:
     from devicephys.checks import Array
     from devicephys.fitting.result import FitResult
 
-MOST_VALUES = 1_000_000  # of an axis
+Mapped = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help='"TARGET=COLUMN", "TARGET=COLUMN \\[unit]" or "TARGET:=VALUE", once a tidy column, '
+        "for files that are not tidy: see docs/guide/my_file.md.",
+    ),
+]
 
 app = typer.Typer(
     add_completion=False,
@@ -33,47 +50,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="List shipped data, check a file.")
 app.add_typer(data_app, name="data")
-
-Out = Annotated[Path, typer.Option("-o", "--output", help="File or folder to write.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing output.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar.")]
-
-
-class _InterruptedError(DevicephysError):
-    """Ctrl-C during work that writes its output at the end."""
-
-    exit_code = 130
-
-
-@contextmanager
-def _bar(
-    quiet: bool, kept: str = "nothing partial was written"
-) -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress on standard error, only on a terminal; turn Ctrl-C into one clear line."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-    )
-    shown = not quiet and sys.stderr.isatty()
-    try:
-        with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
-            tasks: dict[str, Any] = {}
-
-            def update(stage: str, done: int, total: int) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bars.add_task(stage, total=total)
-                bars.update(tasks[stage], completed=done)
-
-            yield update
-    except KeyboardInterrupt as stop:
-        raise _InterruptedError(f"interrupted; {kept}") from stop
+app.add_typer(cli_simulate.app, name="simulate")
 
 
 @app.command()
@@ -89,7 +66,7 @@ def run(
     from devicephys.report import verdicts
 
     plan = studies.read(study)
-    with _bar(quiet) as progress:
+    with bar(quiet) as progress:
         _, _, results = studies.run(plan, out, force=force, progress=progress)
     for line in verdicts.headline(results, least_energy(results, plan.max_loss)):
         typer.echo(line)
@@ -101,30 +78,58 @@ def fit(
     recipe: Annotated[str, typer.Argument(help="Recipe: see devicephys data list.")],
     source: Annotated[str, typer.Argument(metavar="DATA", help="Data file, or a shipped name.")],
     out: Out,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML page to write: figures, intervals, flags.")
+    ] = None,
+    intervals: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Intervals by another method as well: profile, bootstrap, posterior; repeatable."
+        ),
+    ] = None,
+    mapped: Mapped = None,
     seed: Seed = 1,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a recipe to a data file; write the result as JSON."""
+    """Fit a recipe to a data file; write the result as JSON, and a report if asked."""
     import numpy as np
 
     from devicephys import fits
+    from devicephys.fitting import interval_methods
     from devicephys.fitting import result as fit_result
-    from devicephys.io.files import refuse_existing
-    from devicephys.report import verdicts
+    from devicephys.io import mapping
+    from devicephys.io.files import refuse_existing, write_bytes
+    from devicephys.report import fit_html, verdicts
     from devicephys.study import data_path
     from devicephys.units import si
 
     chosen = fits.recipe(recipe)
-    refuse_existing(out, force=force)
-    with _bar(quiet) as progress:
-        result = chosen.fit(
-            chosen.read(data_path(source)),
-            np.random.default_rng(seed),
-            lambda k, n: progress("fit", k, n),
-        )
-    result = replace(result, seed=seed)
+    entries = mapping.parse(mapped or [])
+    methods = _methods(intervals or [], chosen)
+    for path in (out, report) if report else (out,):
+        refuse_existing(path, force=force)
+    rng = np.random.default_rng(seed)
+    with bar(quiet) as progress:
+        dataset = fits.read(chosen, data_path(source), entries)
+        result = chosen.fit(dataset, rng, lambda k, n: progress("fit", k, n))
+        result = replace(result, seed=seed)
+        if methods:
+            result = interval_methods.added(
+                result, chosen.problems(dataset, result), methods, rng,
+                lambda k, n: progress("intervals", k, n),
+            )  # fmt: skip
+        if report:
+            progress("report", 0, 1)
+            check = chosen.check(dataset, result, rng) if hasattr(chosen, "check") else None
+            words = ["devicephys", "fit", recipe, source, "-o", str(out), "--report", str(report)]
+            words += [word for entry in mapped or [] for word in ("--map", entry)]
+            words += [word for method in methods for word in ("--intervals", method)]
+            page = fit_html(result, check, shlex.join([*words, "--seed", str(seed)]))
+            progress("report", 1, 1)
     fit_result.write(result, out, force=force)
+    if report:
+        write_bytes(report, page.encode(), force=force)
     if result.devices:
         typer.echo(
             f"deviance/dof = {result.deviance / result.dof:.3g}, bootstrap p = {result.p_value:.2g}"
@@ -135,10 +140,28 @@ def fit(
     for e in result.estimates:
         text = f"{si(e.low, e.unit, 4)} to {si(e.high, e.unit, 4)}" if e.vary else "given"
         typer.echo(f"{e.name:14} {si(e.value, e.unit, 4):>12}   {text}")
+        for method, ends in result.intervals.items():
+            if e.name in ends:
+                low, high = (si(x, e.unit, 4) for x in ends[e.name])
+                typer.echo(f"{'':27}   {low} to {high} ({method})")
     for note in result.notes:
         typer.echo(note)
     for flag in result.flags:
         warnings.warn(flag, stacklevel=1)
+
+
+def _methods(names: list[str], recipe: ModuleType) -> list[str]:
+    from devicephys.checks import known
+    from devicephys.fitting.interval_methods import METHODS
+
+    for name in names:
+        known("method", name, METHODS)
+    if names and not hasattr(recipe, "problems"):
+        raise ParameterError(
+            f"recipe {recipe.NAME} has its own intervals", expected="no --intervals",
+            remedy="leave it out",
+        )  # fmt: skip
+    return names
 
 
 @app.command()
@@ -153,6 +176,7 @@ def table(
         list[str] | None,
         typer.Option(help="AXIS=START:STOP:N in SI units, once an axis; else the recipe's own."),
     ] = None,
+    mapped: Mapped = None,
     seed: Seed = 1,
     force: Force = False,
     quiet: Quiet = False,
@@ -162,15 +186,15 @@ def table(
 
     from devicephys import fits
     from devicephys.fitting import result as fit_result
-    from devicephys.io import netcdf
+    from devicephys.io import mapping, netcdf
     from devicephys.io.files import refuse_existing
     from devicephys.study import data_path
 
     chosen = fits.recipe(recipe)
-    axes = _grid(grid or [])
+    axes, entries = _grid(grid or []), mapping.parse(mapped or [])
     refuse_existing(out, force=force)
-    dataset = chosen.read(data_path(source))
-    with _bar(quiet) as progress:
+    dataset = fits.read(chosen, data_path(source), entries)
+    with bar(quiet) as progress:
         result = (
             _matching(fit_result.read(fit), recipe, dataset.attrs["sha256"], str(fit))
             if fit
@@ -204,21 +228,13 @@ def _grid(texts: list[str]) -> "dict[str, Array]":
 
 
 def _axis(text: str) -> "tuple[str, Array]":
-    import numpy as np
-
     from devicephys.checks import known
     from devicephys.tables import AXES
 
     name, _, numbers = text.partition("=")
     known("axis", name, AXES)
     try:
-        start, stop, n = numbers.split(":")
-        if not 1 <= int(n) <= MOST_VALUES:
-            raise ValueError
-        ends = float(start), float(stop)
-        if not np.isfinite(ends).all():
-            raise ValueError
-        return name, np.linspace(*ends, int(n))
+        return name, spaced(numbers)
     except ValueError as err:
         raise ParameterError(
             f"--grid {text}",
@@ -277,10 +293,10 @@ def sweep(
     asked = {"rise": rise, "fall": fall, "rtol": rtol, "atol": atol}
     options = {name: value for name, value in asked.items() if value is not None}
     kept = "finished chunks, if any, are kept: run the same command again to go on"
-    with _bar(quiet, kept) as bar:
+    with bar(quiet, kept) as update:
 
         def progress(done: int, total: int) -> None:
-            bar("sweep", done, total)
+            update("sweep", done, total)
 
         if cell_toml.describes_cell(source):
             for name in options:
@@ -325,7 +341,7 @@ def evaluate(
     from devicephys.report import verdicts
 
     refuse_existing(out, force=force)
-    with _bar(quiet) as progress:
+    with bar(quiet) as progress:
         results = study.evaluate(
             tables.read(source), tuple(network), seed, Sampling(half_width), max_loss,
             lambda k, n: progress("accuracy", k, n),
@@ -345,7 +361,7 @@ def report(
     """Write the report of a run again, from its files."""
     from devicephys import report as reports
 
-    with _bar(quiet) as progress:
+    with bar(quiet) as progress:
         reports.write(folder, lambda k, n: progress("report", k, n), force=force)
     typer.echo(f"report: {folder / 'report.html'}")
 
@@ -365,7 +381,7 @@ def train(
 
     epochs = networks.PLANS[known("network", name, networks.PLANS)][1].epochs
     refuse_existing(out, force=force)
-    with _bar(quiet) as progress:
+    with bar(quiet) as progress:
         made = networks.make(name, lambda epoch, loss: progress("training", epoch, epochs))
     write_bytes(out, to_bytes(made), force=force)
     typer.echo(f"{describe(made)}; test accuracy {100 * made.record['test_accuracy']:.2f} %")
@@ -383,7 +399,7 @@ def validate(
     for name in claims or []:
         known("claim", name, validation.CLAIMS)
     failed = 0
-    with _bar(quiet=True):
+    with bar(quiet=True):
         for name in claims or validation.CLAIMS:
             for figure in validation.claim(name).run():
                 failed += figure.holds is False
@@ -408,28 +424,29 @@ def data_list() -> None:
 
 
 @data_app.command("check")
-def data_check(path: Annotated[str, typer.Argument(help="Tidy CSV, table or network.")]) -> None:
+def data_check(
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="Any measurement, a table or a network.")
+    ],
+    mapped: Mapped = None,
+) -> None:
     """Say what a file holds, or precisely what is wrong with it."""
     from devicephys import tables
     from devicephys.bnn.network import describe, load
-    from devicephys.io import tidy_csv
+    from devicephys.io import mapping, measurement
+    from devicephys.io.files import read_bytes
     from devicephys.study import data_path
 
-    file = data_path(path)
-    if file.suffix == ".nc":
-        typer.echo(f"{path}: table over {dict(tables.read(file).sizes)}")
-    elif file.suffix == ".npz":
+    file, entries = data_path(path), mapping.parse(mapped or [])
+    if file.suffix == ".npz" and not entries:
         typer.echo(f"{path}: network {describe(load(file))}")
-    elif file.suffix == ".csv":
-        dataset = tidy_csv.read(file)
-        devices = len(set(dataset.device.values.tolist()))
-        typer.echo(
-            f"{path}: {dataset.attrs['kind']}, {dataset.sizes['point']} rows, {devices} devices"
-        )
+    elif file.suffix == ".nc" and b"run_description" not in read_bytes(file) and not entries:
+        typer.echo(f"{path}: table over {dict(tables.read(file).sizes)}")
     else:
-        raise DataError(
-            f"unknown file type {file.suffix!r}", where=path, expected=".csv, .nc or .npz"
-        )
+        first, *lines = measurement.describe(measurement.read(file, entries))
+        typer.echo(f"{path}: {first}")
+        for line in lines:
+            typer.echo(f"  {line}")
 
 
 @app.command()

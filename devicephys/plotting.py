@@ -66,10 +66,75 @@ def to_svg(figure: Figure, name: str) -> str:
     return text[text.index("<svg") :]
 
 
-def _axes(n: int, width: float, height: float, **kwargs: Any) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, n, squeeze=False, **kwargs)
-    return figure, list(axes[0])
+def panels(
+    n: int, width: float, height: float, *, columns: int = 0, **kwargs: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels side by side, in several rows where they are many.
+
+    Parameters
+    ----------
+    n : int
+        Number of panels [1].
+    width, height : float
+        Width of the figure and height of a row, in inches [1].
+    columns : int, optional
+        Panels in a row, 0 for one row [1].
+    **kwargs
+        Of matplotlib's ``Figure.subplots``.
+
+    Returns
+    -------
+    tuple of Figure and list of Axes
+        The figure and its panels.
+
+    Examples
+    --------
+    >>> len(panels(5, 9.0, 3.0, columns=3)[1])
+    5
+    """
+    columns = min(n, columns or n)
+    rows = -(-n // columns)
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, **kwargs).ravel())
+    for spare in axes[n:]:
+        spare.remove()
+    return figure, axes[:n]
+
+
+def rate_points(
+    axes: Axes, x: Array, k: Array, n: Array, colour: str, label: str, *, complement: bool = False
+) -> None:
+    """Plot counted rates with 95 % Clopper-Pearson bars, and one-sided limits as open triangles.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    x : ndarray
+        Places of the points, shape (points,) [unit of the axis].
+    k, n : ndarray
+        Errors and trials, shape (points,) [1].
+    colour, label : str
+        Of the points.
+    complement : bool, optional
+        Whether the share of trials without error is plotted.
+
+    Examples
+    --------
+    See `wer_figure`.
+    """
+    low, high = binomial_interval(k, n)
+    rate, none, every = k / n, k == 0, k == n
+    if complement:
+        rate, low, high, none, every = 1 - rate, 1 - high, 1 - low, every, none
+    some = ~none & ~every if complement else ~none
+    axes.errorbar(
+        x[some], rate[some], yerr=[(rate - low)[some], (high - rate)[some]], fmt="o", ms=2.6,
+        lw=0.8, color=colour, alpha=0.75, label=label,
+    )  # fmt: skip
+    axes.plot(x[none], high[none], "v", ms=4, mfc="none", color=colour, alpha=0.75)
+    if complement:
+        axes.plot(x[every], low[every], "^", ms=4, mfc="none", color=colour, alpha=0.75)
 
 
 def wer_figure(dataset: xr.Dataset, bands: Sequence[Band], synthetic: bool) -> Figure:
@@ -95,8 +160,8 @@ def wer_figure(dataset: xr.Dataset, bands: Sequence[Band], synthetic: bool) -> F
     """
     directions = list(dict.fromkeys(b.direction for b in bands))
     with matplotlib.rc_context(STYLE):
-        figure, panels = _axes(len(directions), 9.2, 4.2, sharey=True)
-        for axes, direction in zip(panels, directions, strict=True):
+        figure, every = panels(len(directions), 9.2, 4.2, sharey=True)
+        for axes, direction in zip(every, directions, strict=True):
             mine = [b for b in bands if b.direction == direction]
             for band, colour in zip(mine, cycle(COLOURS), strict=False):
                 _wer_series(axes, dataset, band, colour)
@@ -105,7 +170,7 @@ def wer_figure(dataset: xr.Dataset, bands: Sequence[Band], synthetic: bool) -> F
             axes.set_title(direction + ("  (synthetic data)" if synthetic else ""), fontsize=10)
             axes.set_ylim(1e-8, 2)
             axes.legend(title="pulse current", loc="lower left", title_fontsize=8.5)
-        panels[0].set_ylabel("write error rate [1]")
+        every[0].set_ylabel("write error rate [1]")
     return figure
 
 
@@ -115,14 +180,7 @@ def _wer_series(axes: Axes, dataset: xr.Dataset, band: Band, colour: str) -> Non
     )
     t = dataset.pulse_width.values[chosen] * 1e9
     k, n = dataset.n_errors.values[chosen], dataset.n_trials.values[chosen]
-    low, high = binomial_interval(k, n)
-    some = k > 0
-    rate = k / n
-    axes.errorbar(
-        t[some], rate[some], yerr=[(rate - low)[some], (high - rate)[some]], fmt="o", ms=2.6,
-        lw=0.8, color=colour, alpha=0.75, label=si(band.current, "A"),
-    )  # fmt: skip
-    axes.plot(t[~some], high[~some], "v", ms=4, mfc="none", color=colour, alpha=0.75)
+    rate_points(axes, t, k, n, colour, si(band.current, "A"))
     inside = band.width <= t.max() * 1e-9
     ns = band.width * 1e9
     axes.plot(ns[inside], band.median[inside], "-", lw=1.2, color=colour)
@@ -156,7 +214,7 @@ def ramps_figure(voltage: Array, lrs: Array, after: Array) -> Figure:
     shown = (voltage > 0.4) & (np.isfinite(after).mean(axis=0) > 0.9)
     v, r = voltage[shown], after[:, shown] / 1e3
     with matplotlib.rc_context(STYLE):
-        figure, (left, right) = _axes(2, 9.2, 4.2)
+        figure, (left, right) = panels(2, 9.2, 4.2)
         for row in r[:: max(1, len(r) // 10)][:10]:
             left.plot(v, row, lw=0.6, color="#888888")
         left.plot([], [], lw=0.6, color="#888888", label="ten single ramps")
@@ -209,7 +267,7 @@ def resistance_figure(model: xr.Dataset) -> Figure:
     """
     v, n = model.pulse_voltage.values, model.pulses.values
     with matplotlib.rc_context(STYLE):
-        figure, (left, middle, right) = _axes(3, 9.8, 4.0, sharey=True)
+        figure, (left, middle, right) = panels(3, 9.8, 4.0, sharey=True)
         _singles(left, v, model.r_single.values)
         _quantiles(left, v, model.r_measured.values, COLOURS[0], "measured")
         low, centre, high = model.r_model.values / 1e3
@@ -265,7 +323,7 @@ def onset_figure(model: xr.Dataset) -> Figure:
     pairs = ((model.onset_measured.values, "measured", COLOURS[0]),
              (model.onset_model.values, "filament", COLOURS[1]))  # fmt: skip
     with matplotlib.rc_context(STYLE):
-        figure, (left, right) = _axes(2, 9.2, 3.4)
+        figure, (left, right) = panels(2, 9.2, 3.4)
         edges = np.arange(0.7, max(x.max() for x, _, _ in pairs) + 0.05, 0.05).tolist()
         for x, name, colour in pairs:
             style: dict[str, Any] = {"color": colour, "weights": np.full(len(x), 100 / len(x))}
@@ -299,8 +357,8 @@ def ber_comparison_figure(model: xr.Dataset) -> Figure:
     See docs/guide/hfo2.md.
     """
     with matplotlib.rc_context(STYLE):
-        figure, panels = _axes(model.sizes["cell"], 9.8, 3.8, sharey=True)
-        for axes, name, colour in zip(panels, model.cell.values, COLOURS, strict=False):
+        figure, every = panels(model.sizes["cell"], 9.8, 3.8, sharey=True)
+        for axes, name, colour in zip(every, model.cell.values, COLOURS, strict=False):
             mine = model.sel(cell=name)
             energy = mine.energy.values * 1e12 * (overhead(CODED[name]) if name in CODED else 1.0)
             ber = mine.ber_measured.values
@@ -312,8 +370,8 @@ def ber_comparison_figure(model: xr.Dataset) -> Figure:
             axes.set_title(name, fontsize=10)
             axes.set_xlabel("energy of the last pulse [pJ]")
             axes.legend(loc="lower left")
-        panels[0].set_ylabel("bit error rate [1], 95 % interval")
-        panels[0].set_ylim(1e-5, 1)
+        every[0].set_ylabel("bit error rate [1], 95 % interval")
+        every[0].set_ylim(1e-5, 1)
     return figure
 
 
@@ -341,7 +399,7 @@ def ber_energy_figure(table: xr.Dataset, front: xr.Dataset, synthetic: bool) -> 
     cells = list(dict.fromkeys(front.cell.values.tolist())) if "cell" in front else [""]
     exponent, prefix = prefix_of(float(np.median(table.energy_per_bit)))
     with matplotlib.rc_context(STYLE):
-        figure, (axes,) = _axes(1, 6.4, 4.0)
+        figure, (axes,) = panels(1, 6.4, 4.0)
         for cell, colour in zip(cells, cycle(COLOURS if cells[0] else ["#aaaaaa"]), strict=False):
             every = table.sel(cell=cell) if cell else table
             axes.plot(
@@ -390,7 +448,7 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
     """
     exponent, prefix = prefix_of(float(np.median(results.energy_per_bit)))
     with matplotlib.rc_context(STYLE):
-        figure, (left, right) = _axes(2, 9.2, 4.2, sharey=True)
+        figure, (left, right) = panels(2, 9.2, 4.2, sharey=True)
         for answer, colour, marker in zip(answers, cycle(COLOURS), cycle(MARKERS), strict=False):
             part = results.isel(point=rows_of(results, answer.network, answer.cell))
             y = 100 * part.accuracy.values

@@ -73,7 +73,7 @@ class Study:
 
 WRITTEN = {
     "study.json", "data.nc", "fit.json", "table.nc", "table.csv", "accuracy.nc", "accuracy.csv",
-    "report.html", "report.json", "model.nc",
+    "report.html", "report.json", "model.nc", "check.nc",
 }  # fmt: skip
 REQUIRED = ("title", "intended_use", "recipe", "data", "networks", "seed", "max_loss")
 
@@ -404,7 +404,8 @@ def run(
         What to do.
     out : str or Path
         The folder to make: study.json, data.nc, fit.json, table.nc, table.csv, accuracy.nc,
-        accuracy.csv, model.nc where the recipe has a model, and the report (see `report.write`).
+        accuracy.csv, model.nc and check.nc where the recipe has a model and a check of its
+        points, and the report (see `report.write`).
     force : bool, optional
         Whether an existing folder may be replaced.
     progress : callable, optional
@@ -442,6 +443,8 @@ def run(
         progress("table", 1, 1)
         if hasattr(recipe, "model"):
             netcdf.write(recipe.model(dataset, fit, rng), folder / "model.nc")
+        if hasattr(recipe, "check"):
+            netcdf.write(recipe.check(dataset, fit, rng), folder / "check.nc")
         results = evaluate(table, study.networks, study.seed, study.sampling, study.max_loss,
                            lambda k, n: progress("accuracy", k, n))  # fmt: skip
         write_bytes(folder / "study.json", (resolved + "\n").encode())

@@ -8,6 +8,7 @@ width leave the scale of all energies open. Fixed: R_on, the median LRS; N = 60 
 Masked: below 0.75 V nothing but the LRS is seen; above 1.40 V too many ramps had ended.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from devicephys.fitting import filament as fitting
 from devicephys.fitting.ramp_comparison import compare
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import staircase
+from devicephys.io.files import parse_number
 from devicephys.rram.filament import ROOM, Filament
 from devicephys.rram.operating_points import KINDS, ResistiveCell, operating_points
 from devicephys.rram.ramp import ONSET_RATIO, Ramps
@@ -54,8 +56,9 @@ SYMBOLS = {
 
 
 def read(path: str | Path) -> xr.Dataset:
-    """Read the headerless table of ramps."""
-    return staircase.read(path)
+    """Read the headerless table of ramps, or tidy resistance pulses, such as synthetic ones."""
+    dataset: xr.Dataset = hfo2_staircase.read(path)
+    return dataset
 
 
 def columns(ramps: Ramps) -> NDArray[np.intp]:
@@ -125,7 +128,8 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": False,
+            "synthetic": hfo2_staircase.synthetic(dataset),
+            "truth": _truth(dataset),
             "devices": devices,
             "ramps": len(r.lrs),
             "pulses": int(dataset.sizes["point"]),
@@ -142,6 +146,12 @@ def fit(
             *_correlated(found),
         ),
     )
+
+
+def _truth(dataset: xr.Dataset) -> dict[str, float]:
+    """Parameters that synthetic ramps were made with, as their header states them."""
+    metadata = json.loads(dataset.attrs["metadata"])
+    return {k: parse_number(str(v)) for k, v in metadata.items() if k.startswith("truth_")}
 
 
 def _check_told(found: fitting.FilamentFit) -> None:
@@ -212,7 +222,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "bit": "1 is LRS; mean energy of the RESET pulses of a cell or pair that gets them, in "
             "cell and transistor; of random data a 1T1R cell gets them for every second; no SET",
             "codes": "independent errors, random data, upper bounds; energy x cells per data bit",
-            "synthetic": 0,
+            "synthetic": int(result.data["synthetic"]),
         },
     )
 

@@ -7,6 +7,7 @@ Beside the cells of `devicephys.rram.cell.CELLS`, which are counted, the table c
 whose data are stored with an error-correcting code (`CODED`): formulas over the counted rates.
 """
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ from devicephys.checks import Array, known
 from devicephys.ecc import Code, coded, residual_ber
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
-from devicephys.io import staircase
+from devicephys.io import staircase, tidy_csv
+from devicephys.io.files import read_bytes
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
 from devicephys.rram.operating_points import CODED
 from devicephys.rram.ramp import Variance, onset_voltage, split_variance
@@ -31,8 +33,38 @@ LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many r
 
 
 def read(path: str | Path) -> xr.Dataset:
-    """Read the headerless table of ramps."""
-    return staircase.read(path)
+    """Read the headerless table of ramps, or tidy resistance pulses, such as synthetic ones."""
+    first = read_bytes(path).lstrip().splitlines()[0]
+    tidy = first.startswith((b"#", b"\xef\xbb\xbf")) or b"pulse_voltage_V" in first
+    return _in_order(tidy_csv.read(path)) if tidy else staircase.read(path)
+
+
+def synthetic(dataset: xr.Dataset) -> bool:
+    """Whether the header says that the ramps were drawn from a model."""
+    return str(json.loads(dataset.attrs["metadata"]).get("synthetic", "no")).startswith("yes")
+
+
+def _in_order(dataset: xr.Dataset) -> xr.Dataset:
+    """Arrange tidy resistance pulses ramp by ramp, each a staircase that begins where all do."""
+    where = dataset.attrs["source"]
+    if dataset.attrs["kind"] != "resistance_pulses":
+        raise DataError(f"data of kind {dataset.attrs['kind']!r}", where=where,
+                        expected="resistance_pulses")  # fmt: skip
+    labels = [dataset[name].values for name in ("pulse_index", "cycle", "device")]
+    dataset = dataset.isel(point=np.lexsort(labels))
+    index, voltage = dataset.pulse_index.values, dataset.pulse_voltage.values
+    first = index == 0
+    rises = np.r_[False, (np.diff(index) == 1) & (np.diff(voltage) > 0)]
+    bad = np.flatnonzero(~(first & (voltage == voltage.min())) & ~rises)
+    if len(bad) or voltage.min() < 0:
+        j = bad[0] if len(bad) else voltage.argmin()
+        raise DataError(
+            f"device {dataset.device.values[j]}, cycle {dataset.cycle.values[j]}, pulse_index "
+            f"{index[j]}: {voltage[j]:g} V", where=where,
+            expected="ramps of RESET pulses: pulse_index 0, 1, ..., voltages >= 0 that rise from "
+            "one value",
+        )  # fmt: skip
+    return dataset
 
 
 def fit(
@@ -56,7 +88,7 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": False,
+            "synthetic": synthetic(dataset),
             "devices": lrs.n_devices,
             "ramps": len(r.lrs),
             "pulses": int(dataset.sizes["point"]),
@@ -122,7 +154,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "bit": "1 is LRS; energy V^2 t_p/R_LRS of one RESET pulse; SET not included",
             "codes": "independent errors, random data, upper bounds; energy x cells per data bit",
             "pulse_width_s": width,
-            "synthetic": 0,
+            "synthetic": int(synthetic(dataset)),
         },
     )
 

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from devicephys import __version__
 from devicephys.checks import Array
 from devicephys.errors import DataError
-from devicephys.fitting import goodness, switching_curve, wer
+from devicephys.fitting import goodness, switching_curve
 from devicephys.fitting.plateau import anomalies
+from devicephys.fitting.point_check import compare
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.fitting.switching_curve import SwitchingCurve
+from devicephys.fitting.wer_data import suffix, summary
 from devicephys.io import tidy_csv
 from devicephys.io.files import decode, parse_number, read_bytes, sha256
 from devicephys.parameters import DIRECTIONS, Direction
-from devicephys.stats import deviance_residuals
 
 NAME = "sot_mtj_switching"
 LAW = "normal"
@@ -135,7 +136,7 @@ def fit(
         curves[device, direction] = curve
         ends = switching_curve.intervals(curve, *points)
         estimates += [
-            Estimate(f"{name}_{device}_{wer.suffix(direction)}", value, curve.stderrs[name],
+            Estimate(f"{name}_{device}_{suffix(direction)}", value, curve.stderrs[name],
                      *ends[name], *switching_curve.UNITS[name])
             for name, value in curve.values.items()
         ]  # fmt: skip
@@ -152,7 +153,7 @@ def fit(
         version=__version__,
         estimates=tuple(estimates),
         covariance=_covariance(list(curves.values())),
-        data=wer.summary(dataset)
+        data=summary(dataset)
         | {
             "temperatures_K": [t for t in np.unique(dataset.temperature.values) if t > 0],
             "pulse_width_s": float(dataset.pulse_width.values[0]),
@@ -198,8 +199,8 @@ def _device(name: str, curves: Mapping[Key, SwitchingCurve]) -> DeviceFit:
     simulated = np.sum([c.simulated for c in mine.values()], axis=0)
     return DeviceFit(
         device=name,
-        values={f"{n}_{wer.suffix(x)}": v for x, c in mine.items() for n, v in c.values.items()},
-        stderrs={f"{n}_{wer.suffix(x)}": v for x, c in mine.items() for n, v in c.stderrs.items()},
+        values={f"{n}_{suffix(x)}": v for x, c in mine.items() for n, v in c.values.items()},
+        stderrs={f"{n}_{suffix(x)}": v for x, c in mine.items() for n, v in c.stderrs.items()},
         deviance=deviance,
         dof=sum(c.dof for c in mine.values()),
         p_value=goodness.bootstrap_p(deviance, simulated),
@@ -220,7 +221,7 @@ def _logs(dataset: xr.Dataset, devices: tuple[DeviceFit, ...]) -> tuple[Array, A
     logs = np.full((2, dataset.sizes["point"]), np.nan)
     values = {d.device: d.values for d in devices}
     for device, direction in _keys(dataset):
-        mine, of = _mine(dataset, device, direction), wer.suffix(direction)
+        mine, of = _mine(dataset, device, direction), suffix(direction)
         v_50, sigma = (values[device][f"{name}_{of}"] for name in ("v_50", "sigma"))
         voltage = dataset.pulse_voltage.values[mine]
         logs[:, mine] = switching_curve.log_probabilities(LAW, voltage, v_50, sigma)
@@ -258,23 +259,9 @@ def _flags(
 def check(dataset: xr.Dataset, result: FitResult, rng: np.random.Generator) -> xr.Dataset:
     """Compare every point with the fit of its curve, for the figures of a report."""
     k, n, _ = _independent(dataset)
-    log_p, log1m_p = _logs(dataset, result.devices)
-    flagged = np.isin(np.arange(len(k)), result.data["flagged_points"])
-    return xr.Dataset(
-        {
-            "log_p": ("point", log_p),
-            "quantile_residual": (
-                "point", goodness.quantile_residuals(k, n, log_p, log1m_p, rng)
-            ),
-            "deviance_residual": ("point", deviance_residuals(k, n, log_p, log1m_p)),
-            "flagged": ("point", flagged),
-        },
-        coords={
-            name: ("point", dataset[name].values)
-            for name in ("device", "direction", "pulse_voltage")
-        } | {"n_trials": ("point", n.astype(np.int64)), "n_errors": ("point", k.astype(np.int64))},
-        attrs={"drive": "pulse_voltage"},
-    )  # fmt: skip
+    logs = np.array(_logs(dataset, result.devices))
+    flagged = result.data["flagged_points"]
+    return compare(dataset, k, n, logs, flagged, "switching probability", rng)
 
 
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:

@@ -16,23 +16,25 @@ import xarray as xr
 from devicephys import tables
 from devicephys.checks import Array, known
 from devicephys.errors import DataError
-from devicephys.fitting import wer
+from devicephys.fitting import wer, wer_check, wer_data
+from devicephys.fitting.problem import Block, Unknown
 from devicephys.fitting.result import FitResult
-from devicephys.io import tidy_csv
+from devicephys.io import measurement
 from devicephys.mram.pulse import Pulse, square
 from devicephys.mram.spread import ArrayRate, mean_write_error_rate
 from devicephys.mram.write import energy_per_bit
 from devicephys.parameters import DIRECTIONS, Direction
 
 NAME = "stt_mram_wer"
+TIDY_KINDS = ("wer_counts", "wer_counts_voltage")
 RTOL = 5e-3  # of a mean over devices: far below the intervals of any fit
 ATOL, RESOLVED = 1e-15, 1e-12  # what the solver may add to a WER; what it then still resolves
 LEAST_SPREAD = 1e-3  # of a logarithm
 
 
 def read(path: str | Path) -> xr.Dataset:
-    """Read a tidy CSV file of counts."""
-    return tidy_csv.read(path)
+    """Read counts against current or voltage, by tidy column names."""
+    return measurement.tidy(path, kinds=TIDY_KINDS)
 
 
 def fit(
@@ -40,6 +42,18 @@ def fit(
 ) -> FitResult:
     """Fit every device, then the population."""
     return wer.fit(dataset, rng, NAME, progress)
+
+
+def check(dataset: xr.Dataset, result: FitResult, rng: np.random.Generator) -> xr.Dataset:
+    """Compare every count with the fit of its device, for the figures of a report."""
+    return wer_check.check(dataset, result, rng)
+
+
+def problems(
+    dataset: xr.Dataset, result: FitResult
+) -> dict[str, tuple[list[Unknown], list[Block]]]:
+    """Give the fit of every device, for intervals by other methods."""
+    return wer.problems(dataset, result)
 
 
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
@@ -103,7 +117,7 @@ def _uncertainty(result: FitResult, rates: Sequence[ArrayRate]) -> Array:
     for rate, direction in zip(rates, DIRECTIONS, strict=True):
         share = rate.wer / total
         of_spread += share * rate.slope_spread
-        for k, name in enumerate((wer.i_c0_name(direction), "delta", "t_d")):
+        for k, name in enumerate((wer_data.i_c0_name(direction), "delta", "t_d")):
             slopes[names.index(name)] += share * rate.slopes[..., k]
     variance = np.einsum("aij,ab,bij->ij", slopes, np.array(result.covariance), slopes)
     n = len(result.devices)

@@ -9,14 +9,18 @@ The shipped file is made by ``python -m devicephys.fits.synthetic_stt_mram OUT.c
 
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-from devicephys.io import tidy_csv
+from devicephys.checks import Array, in_range, whole
+from devicephys.errors import ParameterError
+from devicephys.io import tidy_csv, tidy_kinds
 from devicephys.mram.junction import mtj_from_stack
 from devicephys.mram.pulse import square
+from devicephys.mram.spread import Spread, covariance
 from devicephys.mram.write import write_error_rate
 from devicephys.parameters import DIRECTIONS, MTJ, Stack
 from devicephys.units import column_unit
@@ -25,38 +29,103 @@ STACK = Stack(
     diameter=35e-9, t_f=1.3e-9, m_s=1.0e6, k_i=0.97e-3, alpha=0.012,
     eta_p_ap=0.5, eta_ap_p=0.7, ra=6e-12, tmr=1.2, v_h=0.5,
 )  # fmt: skip
-SIGMA_DELTA, SIGMA_I_C0 = 0.03, 0.01  # of the logarithms, from device to device
+SPREAD = Spread(sigma_delta=0.03, sigma_i_c0=0.01)
 DEVICES, TRIALS, SEED = 8, 1_000_000, 20190801
 OVERDRIVES = (1.5, 1.8, 2.2, 2.6)  # I/I_c0 of the median device
 WIDTHS = np.array([1.0, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15])  # in t_D
+MOST_TRIALS = 10**15
+NOTHING = 1e-12  # of a variance
+SAFE = 1e-3  # of one error in all trials: what the solver may add
 
 
-def generate(seed: int, stack: Stack = STACK) -> xr.Dataset:
-    """Draw binomial error counts of devices with log-normal Delta and I_c0."""
+@dataclass(frozen=True)
+class Plan:
+    """What is measured on which devices.
+
+    Attributes
+    ----------
+    mtj : MTJ
+        The median device.
+    spread : Spread
+        How devices differ; their resistances play no part in counts against a current.
+    devices : int
+        Number of devices [1].
+    trials : int
+        Pulses at every point [1].
+    currents : mapping of str to ndarray
+        By direction: magnitudes of the pulses, rising, shape (n_currents,) [A].
+    widths : ndarray
+        Pulse widths, rising, shape (n_widths,) [s].
+    """
+
+    mtj: MTJ
+    spread: Spread
+    devices: int
+    trials: int
+    currents: Mapping[str, Array]
+    widths: Array
+
+    def __post_init__(self) -> None:
+        whole("devices", self.devices, least=1)
+        if whole("trials", self.trials, least=1) > MOST_TRIALS:
+            raise ParameterError(f"trials = {self.trials:g}", expected=f"at most {MOST_TRIALS:g}")
+        currents = {f"currents {d}": axis for d, axis in self.currents.items()}
+        for name, axis in (currents | {"widths": self.widths}).items():
+            in_range(name, axis, "1", above=0)
+            if (np.diff(axis) <= 0).any():
+                raise ParameterError(
+                    f"{name} {np.array(axis).tolist()}", expected="numbers that rise",
+                    remedy="give them yourself: the defaults are rounded to 10 ps and 0.1 uA",
+                )  # fmt: skip
+
+
+def shipped_plan(mtj: MTJ, spread: Spread = SPREAD) -> Plan:
+    """Give the plan of the shipped file for any junction: round currents and widths, eight devices.
+
+    A tester is set to round numbers: 10 ps and 0.1 uA.
+    """
+    return Plan(
+        mtj, spread, DEVICES, TRIALS,
+        {d: np.round(np.array(OVERDRIVES) * mtj.i_c0(d), 7) for d in DIRECTIONS},
+        np.round(WIDTHS * mtj.t_d, 11),
+    )  # fmt: skip
+
+
+def generate(
+    seed: int,
+    plan: Plan | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> xr.Dataset:
+    """Draw binomial error counts of devices with log-normal Delta, I_c0 and t_D."""
     rng = np.random.default_rng(seed)
-    median = mtj_from_stack(stack)
-    # A tester is set to round numbers: 10 ps and 0.1 uA.
-    widths = np.round(WIDTHS * median.t_d, 11)
+    plan = plan or shipped_plan(mtj_from_stack(STACK))
+    median, trials = plan.mtj, plan.trials
+    root = _triangular(covariance(plan.spread)[:3, :3])
+    varies = np.flatnonzero(np.diag(root))
     rows = []
-    for number in range(1, DEVICES + 1):
-        factor = np.exp(rng.normal(0, SIGMA_I_C0))
+    for number in range(1, plan.devices + 1):
+        z = np.zeros(3)
+        z[varies] = rng.standard_normal(len(varies))
+        i_c0, delta, t_d = np.exp(root @ z)
         device: MTJ = replace(
             median,
-            delta=median.delta * np.exp(rng.normal(0, SIGMA_DELTA)),
-            i_c0_p_ap=median.i_c0_p_ap * factor,
-            i_c0_ap_p=median.i_c0_ap_p * factor,
+            delta=median.delta * delta,
+            i_c0_p_ap=median.i_c0_p_ap * i_c0,
+            i_c0_ap_p=median.i_c0_ap_p * i_c0,
+            t_d=median.t_d * t_d,
         )
         for direction in DIRECTIONS:
-            currents = np.round(np.array(OVERDRIVES) * median.i_c0(direction), 7)
-            wer = write_error_rate(
-                device, square("current", currents[:, None], widths), direction, atol=1e-12
-            ).wer
-            errors = rng.binomial(TRIALS, wer)
+            currents = plan.currents[direction]
+            pulses = square("current", currents[:, None], plan.widths)
+            atol = min(1e-12, SAFE / trials)
+            wer = write_error_rate(device, pulses, direction, atol=atol).wer
+            errors = rng.binomial(trials, wer)
             rows += [
-                (f"synthetic-{number}", direction, i, t, stack.temperature, TRIALS, int(k))
+                (f"synthetic-{number}", direction, i, t, median.temperature, trials, int(k))
                 for i, line in zip(currents, errors, strict=True)
-                for t, k in zip(widths, line, strict=True)
+                for t, k in zip(plan.widths, line, strict=True)
             ]
+        progress(number, plan.devices)
     metadata = {
         "synthetic": "yes, made by devicephys.fits.synthetic_stt_mram",
         "seed": seed,
@@ -68,7 +137,7 @@ def generate(seed: int, stack: Stack = STACK) -> xr.Dataset:
         "truth_i_c0_ap_p": f"{median.i_c0_ap_p:.8g}",
         "truth_t_d": f"{median.t_d:.8g}",
     }
-    columns = tidy_csv.KINDS["wer_counts"]
+    columns = tidy_kinds.KINDS["wer_counts"]
     variables = {
         c.variable: ("point", np.array(values), {"units": column_unit(c.name)})
         for c, values in zip(columns, zip(*rows, strict=True), strict=True)
@@ -76,6 +145,16 @@ def generate(seed: int, stack: Stack = STACK) -> xr.Dataset:
     attrs = {"kind": "wer_counts", "source": f"synthetic, seed {seed}", "sha256": "",
              "metadata": json.dumps({k: str(v) for k, v in metadata.items()})}  # fmt: skip
     return xr.Dataset(variables, attrs=attrs)
+
+
+def _triangular(matrix: Array) -> Array:
+    """Cholesky factor of a covariance; a column of zeros for what follows from the others."""
+    root = np.zeros_like(matrix)
+    for j in range(len(matrix)):
+        left = matrix[j, j] - root[j, :j] @ root[j, :j]
+        if left > NOTHING * matrix[j, j]:
+            root[j:, j] = (matrix[j:, j] - root[j:, :j] @ root[j, :j]) / np.sqrt(left)
+    return root
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from devicephys.fits import weak_reset_traces
 
-from devicephys import cli, data, sweep
+from devicephys import cli, data, sweep, tables
 from devicephys.io import tidy_csv
 
 SHIPPED = str(data.path("synthetic_stt_mram_wer.csv"))
@@ -95,7 +95,7 @@ def test_a_failing_claim_exits_with_6(capsys, monkeypatch):
 BAD_FILES = {
     "empty file": (b"", "empty file"),
     "only a header": (HEADER.encode(), "no data rows"),
-    "wrong columns": (b"a,b\n1,2\n", "unknown column 'a'"),
+    "wrong columns": (b"a,b\n1,2\n", "no device, direction, pulse_current_A"),
     "misspelt column": (HEADER.replace("n_errors", "n_error").encode(), "did you mean 'n_errors'"),
     "errors above trials": ((HEADER + ROW.replace(",7", ",700")).encode(), "2:n_errors"),
     "NaN": ((HEADER + ROW.replace("5e-9", "nan")).encode(), "2:pulse_width_s"),
@@ -132,7 +132,15 @@ def test_bad_data_is_one_line_exit_3_and_no_output(capsys, tmp_path, content, me
         (["evaluate", "missing.nc", "-o", "x.csv"], 3, "missing.nc: no such file"),
         (["report", "missing"], 3, "study.json: no such file"),
         (["validate", "nope"], 2, "unknown claim 'nope'"),
-        (["data", "check", "x.txt"], 3, "unknown file type '.txt'"),
+        (["data", "check", "x.txt"], 3, "x.txt: no such file"),
+        (["data", "check", SHIPPED, "--map", "V"], 2, "--map 'V'; expected TARGET=COLUMN"),
+        (["data", "check", SHIPPED, "--map", "tmr:=1"], 3, "a tidy file; expected no mapping"),
+        (
+            ["fit", "hfo2_staircase", SHIPPED, "-o", "x.json", "--map", "tmr:=1"],
+            2,
+            "recipe hfo2_staircase reads a file format of its own",
+        ),
+        (["fit", "stt_mram_wer", SHIPPED, "-o", "x.json", "--map", "tmr=T"], 2, "tmr:=VALUE"),
         (["train", "nope", "-o", "x.npz"], 2, "unknown network 'nope'"),
     ],
 )
@@ -377,3 +385,51 @@ def test_a_grid_without_an_end_is_refused(capsys, tmp_path):
                         "-o", tmp_path / "t.nc")  # fmt: skip
     assert code == 2
     assert "expected AXIS=START:STOP:N" in err
+
+
+def test_data_check_says_what_any_file_holds(capsys, tmp_path):
+    source = tmp_path / "lab.xls"  # the name says nothing
+    source.write_text("V (mV);t_p (ns);N;P (%)\n400;5;1000;12,5\n450;5;1000;100\n")
+    code, out, err = call(capsys, "data", "check", source)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{source}: csv: 4 columns, 2 rows; not tidy: fits need --map TARGET=COLUMN"
+    assert lines[1:4] == ["  V [mV]: 400 to 450 (2 values)", "  t_p [ns]: 5", "  N: 1000"]
+    maps = [f"--map={x}" for x in ("device:=d1", "direction:=P->AP", "pulse_voltage=V",
+            "pulse_width=t_p", "temperature:=85 [degC]", "n_trials=N", "p_switched=P")]  # fmt: skip
+    code, out, err = call(capsys, "data", "check", source, *maps)
+    assert (code, err) == (0, "")
+    assert "wer_counts_voltage: 2 rows, 1 device, 1 without an error" in out
+    assert "  temperature_K: 358.15 K\n  n_trials: 1000\n  n_errors: 0 to 875" in out
+    code, out, err = call(capsys, "data", "check", source, *maps[:-1])
+    assert (code, out) == (3, "")
+    assert 'add --map "p_switched=P"' in err
+
+
+def test_fit_and_table_read_a_tester_s_file_by_its_mapping(capsys, tmp_path):
+    traces = weak_reset_traces.generate(seed=1, n_devices=30)
+    names = ("device", "pulse_index", "resistance_before", "resistance_after")
+    rows = zip(*(traces[x].values.tolist() for x in names), strict=True)
+    lines = [f"{d};{k};{before / 1e3!r};{after!r}" for d, k, before, after in rows]
+    sheet, fit, table = (tmp_path / x for x in ("sheet.txt", "fit.json", "table.nc"))
+    sheet.write_text("\n".join(["dut;pulse;R0 (kOhm);R (Ohm)", *lines]) + "\n")
+    maps = [f"--map={x}" for x in ("device=dut", "cycle:=0", "pulse_index=pulse",
+            "pulse_voltage:=800 [mV]", "pulse_width:=200 [ns]", "resistance_before=R0",
+            "resistance_after=R", "synthetic:=yes")]  # fmt: skip
+    code, out, err = call(capsys, "fit", "weak_reset_traces", sheet, *maps, "-o", fit)
+    assert (code, err, "r_start" in out) == (0, "", True)
+    assert json.loads(fit.read_text())["data"]["source"] == "sheet.txt"
+    options = [*maps, "--fit", fit, "--grid", "pulses=100:300:3", "-o", table]
+    code, _, err = call(capsys, "table", "weak_reset_traces", sheet, *options)
+    assert (code, err) == (0, "")
+    own = traces.resistance_after.values[traces.pulse_index.values == 99]
+    energy = 0.8**2 * 200e-9 / own
+    found = tables.read(table).energy_per_bit.sel(pulses=100).values / 100
+    assert (energy.mean() < found).all()  # resistances rise: the first pulses took more
+    assert (found < 2 * energy.mean()).all()
+
+
+@pytest.mark.parametrize("verb", [["fit"], ["table"], ["data", "check"]])
+def test_the_help_of_a_mapping_shows_its_unit(capsys, verb):
+    code, out, _ = call(capsys, *verb, "--help")
+    assert (code, "TARGET=COLUMN [unit]" in " ".join(out.replace("│", "").split())) == (0, True)

@@ -9,7 +9,7 @@ from scipy import special
 
 from devicephys.errors import DataError, FitError
 from devicephys.fitting import result as fit_result
-from devicephys.fitting import wer
+from devicephys.fitting import wer_data
 
 HEADER = "device_id,direction,V,t_p,P_sw,n_reps"
 TRUTH = {("X", "P->AP"): (0.90, 0.03), ("X", "AP->P"): (0.95, 0.05), ("Y", "P->AP"): (0.88, 0.04)}
@@ -66,7 +66,7 @@ def test_recovers_the_curves_and_raises_no_flag(fitted):
     ]  # fmt: skip
     for (device, direction), truth in TRUTH.items():
         for name, value in zip(("v_50", "sigma"), truth, strict=True):
-            e = fitted[f"{name}_{device}_{wer.suffix(direction)}"]
+            e = fitted[f"{name}_{device}_{wer_data.suffix(direction)}"]
             assert e.low < e.value < e.high
             assert abs(e.value - value) < 3.5 * e.stderr  # false alarm 0.3 % for all six
             assert e.unit == "V"

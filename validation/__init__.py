@@ -18,6 +18,7 @@ CLAIMS = (
     "closed_forms",
     "filament_chain",
     "filament_ramps",
+    "fit_coverage",
     "fokker_planck_reference",
     "hfo2_table",
     "mnist_accuracy",

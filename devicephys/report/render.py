@@ -1,14 +1,11 @@
 """Collect the files of a run, draw the figures, write report.html and report.json."""
 
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import numpy as np
 import xarray as xr
 
 from devicephys import __version__, plotting, tables
@@ -19,16 +16,16 @@ from devicephys.fitting.bands import bands
 from devicephys.fitting.result import FitResult
 from devicephys.io import netcdf, staircase
 from devicephys.io.files import decode, read_bytes, sha256, write_bytes
-from devicephys.report import verdicts
+from devicephys.report import fit_page, verdicts
+from devicephys.report.page import Svg, plain, render
 from devicephys.study import Study
-from devicephys.units import column_unit, si
+from devicephys.units import si
 from devicephys.validation import Figure
 
 ONE_SIDED = (
     " Where p01 and p10 differ, errors push every sum of weights to one side: accuracy falls at a "
     "lower error rate than with balanced errors."
 )
-Svg = tuple[str, str]  # an <svg> element and its caption
 
 
 def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = False) -> None:
@@ -37,7 +34,8 @@ def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = F
     Parameters
     ----------
     folder : Path
-        A folder with study.json, data.nc, fit.json, table.nc and accuracy.nc.
+        A folder with study.json, data.nc, fit.json, table.nc and accuracy.nc; model.nc and
+        check.nc where the recipe has made them.
     progress : callable
         Called with (steps done, steps in all).
     force : bool, optional
@@ -78,9 +76,10 @@ def write(folder: Path, progress: Callable[[int, int], None], *, force: bool = F
     svg = _figures(dataset, fit, table, results, answers)
     comparison = _comparison(folder / "model.nc")
     progress(2, 3)
-    units = {e.name: e.unit for e in fit.estimates}
-    shown = {"svg": svg, "comparison": comparison, "si": si, "units": units}
-    page = _environment().get_template("report.html.j2").render(numbers | shown)
+    check = netcdf.read(folder / "check.nc") if (folder / "check.nc").exists() else None
+    fit_svg = fit_page.figures(fit, check, whole=False)
+    shown = {"svg": svg, "comparison": comparison, "fit_svg": fit_svg}
+    page = render("report.html.j2", numbers | shown)
     text = json.dumps(numbers, indent=1, sort_keys=True, allow_nan=False) + "\n"
     write_bytes(folder / "report.json", text.encode(), force=force)
     write_bytes(folder / "report.html", page.encode(), force=force)
@@ -115,12 +114,11 @@ def _numbers(
     figures: dict[str, list[Figure]],
 ) -> dict[str, Any]:
     """Everything that the report says, as plain values; the page shows nothing else."""
-    parameters = [
-        vars(e) | {"specification": specified.get(e.name, ("", ""))[0],
-                   "verdict": specified.get(e.name, ("", ""))[1]}
-        for e in fit.estimates
-    ]  # fmt: skip
-    plain: dict[str, Any] = _plain(
+    of_fit = fit_page.numbers(fit)
+    for parameter in of_fit["parameters"]:
+        text, verdict = specified.get(parameter["name"], ("", ""))
+        parameter |= {"specification": text, "verdict": verdict}
+    of_study: dict[str, Any] = plain(
         {
             "title": study["title"],
             "intended_use": study["intended_use"],
@@ -131,12 +129,7 @@ def _numbers(
             "study_sha256": sha256(json.dumps(study, sort_keys=True).encode()),
             "headline": verdicts.headline(results, answers),
             "verdicts": verdicts.as_json(lines),
-            "parameters": parameters,
             "data": dict(fit.data),
-            "data_rows": _data_rows(fit.data),
-            "fit": {"deviance": fit.deviance, "dof": fit.dof, "p_value": fit.p_value,
-                    "notes": list(fit.notes)},
-            "devices": [vars(d) for d in fit.devices],
             "domain": _domain(table),
             "table_source": table.attrs["source"],
             "bit": table.attrs["bit"],
@@ -146,36 +139,8 @@ def _numbers(
             "claims": {name: [vars(f) for f in found] for name, found in figures.items()},
             "synthetic": bool(fit.data["synthetic"]),
         }
-    )  # fmt: skip
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _data_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Label and text of each line of the data summary; the names of the summary end in units."""
-    rows = []
-    for name, value in data.items():
-        if name in {"sha256", "truth", "synthetic"}:
-            continue
-        unit = column_unit(name)
-        label = (name if unit == "1" else name.rsplit("_", 1)[0]).replace("_", " ")
-        values = value if isinstance(value, list | tuple) else [value]
-        texts = [
-            f"{v:,}".replace(",", " ") if isinstance(v, int)
-            else si(v, unit) if isinstance(v, float) else str(v)
-            for v in values
-        ]  # fmt: skip
-        rows.append((label, ", ".join(texts)))
-    return rows
+    )
+    return of_fit | of_study
 
 
 def _domain(table: xr.Dataset) -> list[str]:
@@ -259,13 +224,3 @@ def _comparison(path: Path) -> list[Svg]:
             "last pulse, at most V^2 t_p/R_LRS for data and model alike; times 72/64 for the code.",
         ),
     ]
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("devicephys", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

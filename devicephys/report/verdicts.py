@@ -1,5 +1,6 @@
 """What a report claims: every line has a verdict, PASS, FAIL or NOT ESTABLISHED."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -78,18 +79,18 @@ def of_fit(fit: FitResult) -> list[Verdict]:
     """
     found = []
     if fit.devices:
-        ratio = fit.deviance / fit.dof
+        ratio = fit.deviance / fit.dof if fit.dof else math.nan
         bad = [d.device for d in fit.devices if d.at_bound]
         text = f"deviance/dof = {ratio:.2f}, bootstrap p = {fit.p_value:.2g}"
         text += f"; at a bound: {', '.join(bad)}" if bad else ""
         found.append(
-            Verdict("The macrospin model explains the counts of every device",
+            Verdict("The model explains the counts of every device",
                     f"p >= {SMALLEST_P:g}, no parameter at a bound", text,
-                    word(fit.p_value >= SMALLEST_P and not bad))
+                    word(_explains(fit.p_value, bad)))
         )  # fmt: skip
     truth: Mapping[str, float] = fit.data.get("truth", {})
     inside = {e.name: e.low <= truth[f"truth_{e.name}"] <= e.high
-              for e in fit.estimates if f"truth_{e.name}" in truth}  # fmt: skip
+              for e in fit.estimates if e.vary and f"truth_{e.name}" in truth}  # fmt: skip
     if inside:
         out = [name for name, ok in inside.items() if not ok]
         text = f"outside: {', '.join(out)}" if out else f"all {len(inside)} inside"
@@ -98,6 +99,12 @@ def of_fit(fit: FitResult) -> list[Verdict]:
                     "all inside (expected in 95 of 100 data sets, each)", text, word(not out))
         )  # fmt: skip
     return found
+
+
+def _explains(p_value: float, at_bound: Sequence[str]) -> bool | None:
+    if at_bound:
+        return False
+    return None if math.isnan(p_value) else p_value >= SMALLEST_P
 
 
 def of_specification(
