@@ -16,13 +16,13 @@ LAYERS = (  # lowest first; a name covers the modules below it
     ("study",),
     ("validation",),
     ("plotting", "plotting_fit", "report"),
-    ("cli_common", "cli_simulate", "cli", "__main__"),
+    ("cli_common", "cli_simulate", "cli_plan", "cli", "__main__"),
 )
 LATE = {("study", "report")}  # imported inside `study.run`, after the numbers are made
 FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import them
     "matplotlib": {"plotting", "plotting_fit"},
     "jinja2": {"report"},
-    "typer": {"cli", "cli_common", "cli_simulate"},
+    "typer": {"cli", "cli_common", "cli_plan", "cli_simulate"},
     "rich": {"cli_common"},
     "lmfit": {"fitting"},
     "xarray": {

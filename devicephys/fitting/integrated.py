@@ -31,6 +31,7 @@ from devicephys.stats import LEVEL, deviance_residuals
 DRAWS = 199  # of data sets, for the goodness of the fit
 NODES = 5  # a dimension: the integrands are nearly normal after the shift
 NEWTON = 4  # steps to the middle of an integrand
+EXACT = 1e-10  # of the deviance, relative
 REACH = 0.7  # of logarithms, from the fit of all devices as one
 FLAT = 1e-3  # slope of the deviance by standard errors at which a search ends
 FAR = 8.0  # z: beyond it lies no device
@@ -192,9 +193,13 @@ class _Search:
             slopes = central_slopes(lambda v: np.array([cost(v)]), y, np.full(len(y), STEP))
             return np.asarray(slopes[0])
 
+        # The likelihood is flat beyond the ends of a spread: a step must not go there.
+        ends = np.array([self.low - begin, self.high - begin]) / np.diag(self.scale)
+        ends[:, : -len(EFFECTS)] = [[-np.inf], [np.inf]]
         found = optimize.minimize(
-            cost, np.zeros(free.sum()), jac=slope, method="BFGS", options={"gtol": FLAT}
-        )
+            cost, np.zeros(free.sum()), jac=slope, method="L-BFGS-B",
+            bounds=list(zip(*ends[:, free], strict=True)), options={"gtol": FLAT, "ftol": EXACT},
+        )  # fmt: skip
         return float(found.fun), theta_at(np.asarray(found.x))
 
 
