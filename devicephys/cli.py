@@ -9,6 +9,8 @@ import os
 import shlex
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devicephys import __version__, cli_simulate
+from devicephys import __version__, cli_plan, cli_simulate
 from devicephys.cli_common import (
     MOST_VALUES,
     AsJson,
@@ -24,10 +26,17 @@ from devicephys.cli_common import (
     Out,
     Quiet,
     Seed,
+    StoppedError,
     bar,
     spaced,
 )
-from devicephys.errors import DataError, DevicephysError, ParameterError
+from devicephys.errors import (
+    DataError,
+    DevicephysError,
+    FitError,
+    OutputExistsError,
+    ParameterError,
+)
 
 if TYPE_CHECKING:
     from devicephys.checks import Array
@@ -51,6 +60,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="List shipped data, check a file.")
 app.add_typer(data_app, name="data")
 app.add_typer(cli_simulate.app, name="simulate")
+app.command()(cli_plan.plan)
 
 
 @app.command()
@@ -109,10 +119,15 @@ def fit(
     methods = _methods(intervals or [], chosen)
     for path in (out, report) if report else (out,):
         refuse_existing(path, force=force)
+        if path.is_dir():
+            raise OutputExistsError("is a folder", where=str(path), remedy="choose another name")
+    if report and report.resolve() == out.resolve():
+        raise ParameterError(f"--report and -o both name {out}", expected="a file each")
     rng = np.random.default_rng(seed)
     with bar(quiet) as progress:
         dataset = fits.read(chosen, data_path(source), entries)
-        result = chosen.fit(dataset, rng, lambda k, n: progress("fit", k, n))
+        with _named(source):
+            result = chosen.fit(dataset, rng, lambda k, n: progress("fit", k, n))
         result = replace(result, seed=seed)
         if methods:
             result = interval_methods.added(
@@ -148,6 +163,17 @@ def fit(
         typer.echo(note)
     for flag in result.flags:
         warnings.warn(flag, stacklevel=1)
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Name the file in errors of a recipe, which may know no more than its numbers."""
+    try:
+        yield
+    except (DataError, FitError) as err:
+        if Path(source).name in str(err):
+            raise
+        raise type(err)(str(err), where=source) from err
 
 
 def _methods(names: list[str], recipe: ModuleType) -> list[str]:
@@ -195,14 +221,13 @@ def table(
     refuse_existing(out, force=force)
     dataset = fits.read(chosen, data_path(source), entries)
     with bar(quiet) as progress:
-        result = (
-            _matching(fit_result.read(fit), recipe, dataset.attrs["sha256"], str(fit))
-            if fit
-            else chosen.fit(
-                dataset, np.random.default_rng(seed), lambda k, n: progress("fit", k, n)
-            )
-        )
-        made = chosen.table(dataset, result, axes)
+        if fit:
+            result = _matching(fit_result.read(fit), recipe, dataset.attrs["sha256"], str(fit))
+        with _named(source):
+            if not fit:
+                rng = np.random.default_rng(seed)
+                result = chosen.fit(dataset, rng, lambda k, n: progress("fit", k, n))
+            made = chosen.table(dataset, result, axes)
     netcdf.write(made, out, force=force)
     typer.echo(f"table: {out}, {dict(made.sizes)}")
 
@@ -514,6 +539,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         typer.echo(f"devicephys: {' '.join(str(err).split())}", err=True)
         sys.exit(err.exit_code)
+    except SystemExit as left:
+        if left.code == StoppedError.exit_code:  # where no bar has said it
+            typer.echo("devicephys: interrupted", err=True)
+        raise
     except Exception as err:
         if "--debug" in words:
             raise

@@ -357,6 +357,41 @@ def _symbol(name: str, symbol: str) -> str:
     return f"${symbol}$" if symbol else name
 
 
+def probability_paper_figure(check: xr.Dataset) -> Figure:
+    """Plot resistances of states and their fitted laws on log-normal probability paper.
+
+    Parameters
+    ----------
+    check : xarray.Dataset
+        Over ``point``: resistance [Ohm], state, sample_quantile and law_quantile [1].
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel; a log-normal law is a straight line.
+
+    Examples
+    --------
+    See docs/guide/fit_rram.md.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = panels(1, WIDTH, 4.2)
+        for j, state in enumerate(dict.fromkeys(check.state.values.tolist())):
+            one = check.isel(point=np.flatnonzero(check.state.values == state))
+            r, colour = one.resistance.values, COLOURS[j]
+            axes.plot(r, one.sample_quantile.values, MARKERS[j], ms=3, color=colour, label=state)
+            axes.plot(r, one.law_quantile.values, lw=1.2, color=colour, label=f"{state}, law")
+        axes.set_xscale("log")
+        axes.set_xlabel(r"resistance [$\Omega$]")
+        axes.set_ylabel("normal quantile [standard deviations]")
+        percent = np.array([0.01, 1, 10, 50, 90, 99, 99.99])
+        right = axes.secondary_yaxis("right")
+        right.set_yticks(scipy_stats.norm.ppf(percent / 100), [f"{x:g}" for x in percent])
+        right.set_ylabel("share below [%]")
+        axes.legend()
+    return figure
+
+
 def profiles_figure(fit: FitResult) -> Figure:
     """Plot profile likelihoods with the line of their 95 % intervals.
 

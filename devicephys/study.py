@@ -8,7 +8,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -435,7 +435,7 @@ def run(
     with _whole_folder(out, force=force) as folder:
         dataset = recipe.read(path)
         rng = np.random.default_rng(study.seed)
-        fit = recipe.fit(dataset, rng, lambda k, n: progress("fit", k, n))
+        fit = replace(recipe.fit(dataset, rng, lambda k, n: progress("fit", k, n)), seed=study.seed)
         progress("table", 0, 1)
         table = recipe.table(dataset, fit, study.grid)
         resolved = json.dumps(config(study), sort_keys=True)

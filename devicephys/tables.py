@@ -294,7 +294,11 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
         fronts = [pareto(table.sel(cell=name)) for name in table.cell.values]
         return xr.concat(fronts, "point", data_vars="all", coords="different", compat="equals",
                          join="outer", combine_attrs="override")  # fmt: skip
-    flat = table.stack(point=table.ber.dims).reset_index("point").reset_coords()
+    if table.ber.dims:
+        table = table.stack(point=table.ber.dims).reset_index("point")
+    else:  # one cell of a table without other axes
+        table = table.expand_dims("point")
+    flat = table.reset_coords()
     order = np.lexsort((flat.ber.values, flat.energy_per_bit.values))
     ber = flat.ber.values[order]
     best_before = np.r_[np.inf, np.minimum.accumulate(ber)[:-1]]

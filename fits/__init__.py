@@ -2,8 +2,10 @@
 
 A recipe is a module with
 
+``NAME``
+    its own name;
 ``read(path)``
-    the measurement as an xarray Dataset;
+    the measurement as an xarray Dataset, or as a DataTree of one a kind;
 ``fit(dataset, rng, progress)``
     what the data say about the devices, as a `FitResult`;
 ``table(dataset, result, grid)``
@@ -11,6 +13,8 @@ A recipe is a module with
 ``TIDY_KINDS``
     where the data are one tidy file: its kinds, of `devicephys.io.tidy_kinds`. Such a recipe
     also takes the columns of other files, by a mapping (`read`);
+``LAYOUT``
+    where the data are something else: what they are, for messages;
 ``model(dataset, result, rng)``
     optional: measurement and model side by side as an xarray Dataset, for figures of a report;
 ``check(dataset, result, rng)``
@@ -33,9 +37,14 @@ from devicephys.errors import ParameterError
 from devicephys.io import measurement
 
 RECIPES = (
-    "hfo2_filament", "hfo2_staircase", "resistance_states", "sot_mtj_switching",
-    "stt_mram_joint", "stt_mram_wer", "weak_reset_traces",
-)  # fmt: skip
+    "hfo2_filament",
+    "hfo2_staircase",
+    "resistance_states",
+    "sot_mtj_switching",
+    "stt_mram_joint",
+    "stt_mram_wer",
+    "weak_reset_traces",
+)
 
 
 def recipe(name: str) -> ModuleType:
@@ -95,14 +104,15 @@ def read(recipe: ModuleType, path: str | Path, mapping: Mapping[str, str]) -> xr
     Traceback (most recent call last):
         ...
     devicephys.errors.ParameterError: recipe hfo2_staircase reads a file format of its own; \
-expected no mapping; leave out --map
+expected tidy resistance_pulses, or a headerless table of address, ns, V_SL, V_WL, Ohm before, \
+Ohm after; leave out --map
     """
     kinds = getattr(recipe, "TIDY_KINDS", ())
     if kinds and mapping:
         return measurement.tidy(path, mapping, kinds)
     if mapping:
         raise ParameterError(
-            f"recipe {recipe.NAME} reads a file format of its own", expected="no mapping",
+            f"recipe {recipe.NAME} reads a file format of its own", expected=recipe.LAYOUT,
             remedy="leave out --map",
         )  # fmt: skip
     dataset: xr.Dataset = recipe.read(path)

@@ -27,7 +27,7 @@ from devicephys.errors import DataError, FitError
 from devicephys.fitting import filament as fitting
 from devicephys.fitting.ramp_comparison import compare
 from devicephys.fitting.result import Estimate, FitResult
-from devicephys.io import staircase
+from devicephys.io import measurement, staircase
 from devicephys.io.files import parse_number
 from devicephys.rram.filament import ROOM, Filament
 from devicephys.rram.operating_points import KINDS, ResistiveCell, operating_points
@@ -37,6 +37,7 @@ from devicephys.stats import LEVEL
 from devicephys.units import si
 
 NAME = "hfo2_filament"
+LAYOUT = hfo2_staircase.LAYOUT
 LOWEST, HIGHEST = hfo2_staircase.LOWEST, hfo2_staircase.HIGHEST
 AXES = ("pulse_voltage", "pulse_width", "pulses", "temperature")
 SERIES = 0.431  # R_s over R_on
@@ -72,11 +73,11 @@ def columns(ramps: Ramps) -> NDArray[np.intp]:
     return chosen
 
 
-def _check_reset(ramps: Ramps) -> None:
+def _check_reset(ramps: Ramps, where: str) -> None:
     strongest = np.nanmedian(ramps.after[:, columns(ramps)[-1]])
     if strongest < ONSET_RATIO * np.median(ramps.lrs):
         raise DataError(
-            f"half of the ramps at {HIGHEST:g} V are below {strongest:.4g} Ohm",
+            f"half of the ramps at {HIGHEST:g} V are below {strongest:.4g} Ohm", where=where,
             expected=f"RESET: above {ONSET_RATIO:g} times the LRS",
             remedy="ramps of RESET pulses; a SET sweep says nothing here",
         )  # fmt: skip
@@ -96,7 +97,7 @@ def fit(
 ) -> FitResult:
     """Fit the filament; intervals carry the scatter of devices (bootstrap) and the prior."""
     r = staircase.ramps(dataset)
-    _check_reset(r)
+    _check_reset(r, dataset.attrs["source"])
     width = staircase.pulse_width(dataset)
     sigma_lrs = float(np.log(r.lrs).std())
     found = fitting.fit(r, columns(r), width, start(r), measured_hfo2(), sigma_lrs, rng, progress)
@@ -128,7 +129,7 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": hfo2_staircase.synthetic(dataset),
+            "synthetic": measurement.synthetic(dataset),
             "truth": _truth(dataset),
             "devices": devices,
             "ramps": len(r.lrs),

@@ -7,7 +7,6 @@ Beside the cells of `devicephys.rram.cell.CELLS`, which are counted, the table c
 whose data are stored with an error-correcting code (`CODED`): formulas over the counted rates.
 """
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,14 +20,18 @@ from devicephys.checks import Array, known
 from devicephys.ecc import Code, coded, residual_ber
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
-from devicephys.io import staircase, tidy_csv
+from devicephys.io import measurement, staircase, tidy_csv
 from devicephys.io.files import read_bytes
 from devicephys.rram.cell import CELLS, pulse_energy, read_error
 from devicephys.rram.operating_points import CODED
-from devicephys.rram.ramp import Variance, onset_voltage, split_variance
+from devicephys.rram.ramp import ONSET_RATIO, Variance, onset_voltage, split_variance
 from devicephys.stats import LEVEL
 
 NAME = "hfo2_staircase"
+LAYOUT = (
+    "tidy resistance_pulses, or a headerless table of address, ns, V_SL, V_WL, Ohm before, "
+    "Ohm after"
+)
 LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many ramps have ended
 
 
@@ -37,11 +40,6 @@ def read(path: str | Path) -> xr.Dataset:
     first = read_bytes(path).lstrip().splitlines()[0]
     tidy = first.startswith((b"#", b"\xef\xbb\xbf")) or b"pulse_voltage_V" in first
     return _in_order(tidy_csv.read(path)) if tidy else staircase.read(path)
-
-
-def synthetic(dataset: xr.Dataset) -> bool:
-    """Whether the header says that the ramps were drawn from a model."""
-    return str(json.loads(dataset.attrs["metadata"]).get("synthetic", "no")).startswith("yes")
 
 
 def _in_order(dataset: xr.Dataset) -> xr.Dataset:
@@ -72,8 +70,14 @@ def fit(
 ) -> FitResult:
     """Describe LRS and onset voltage with their variance between and within devices."""
     r = staircase.ramps(dataset)
-    lrs = split_variance(np.log(r.lrs), r.device)
     onset_v = onset_voltage(r)
+    if np.isnan(onset_v).all():
+        raise DataError(
+            "the resistance rises in no ramp", where=dataset.attrs["source"],
+            expected=f"RESET: above {ONSET_RATIO:g} times the LRS",
+            remedy="ramps of RESET pulses up to higher voltages; a SET sweep says nothing here",
+        )  # fmt: skip
+    lrs = split_variance(np.log(r.lrs), r.device)
     onset = split_variance(onset_v, r.device)
     estimates = (
         _estimate("r_lrs", lrs, np.exp, "Ohm", r"R_{LRS}", lrs.between),
@@ -88,7 +92,7 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": synthetic(dataset),
+            "synthetic": measurement.synthetic(dataset),
             "devices": lrs.n_devices,
             "ramps": len(r.lrs),
             "pulses": int(dataset.sizes["point"]),
@@ -154,7 +158,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "bit": "1 is LRS; energy V^2 t_p/R_LRS of one RESET pulse; SET not included",
             "codes": "independent errors, random data, upper bounds; energy x cells per data bit",
             "pulse_width_s": width,
-            "synthetic": int(synthetic(dataset)),
+            "synthetic": int(measurement.synthetic(dataset)),
         },
     )
 

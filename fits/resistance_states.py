@@ -6,21 +6,23 @@ the samples; what writing costs is not in them, so the file must say it (`ENERGY
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from scipy import stats as scipy_stats
 
 from devicephys import __version__, tables
-from devicephys.checks import Array, known
-from devicephys.errors import DataError
+from devicephys.checks import Array
+from devicephys.errors import DataError, ParameterError
 from devicephys.fitting.censored_variance import CensoredSplit, split_censored
 from devicephys.fitting.resistance import MOST, samples
 from devicephys.fitting.resistance_choice import Choice, choose
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.fitting.variance import Split, split
-from devicephys.io import cycling, measurement
+from devicephys.io import measurement, staircase
 from devicephys.io.files import parse_number
 from devicephys.rram.cell import CELLS, Cell, ReadError, read_error
 from devicephys.rram.threshold import pair_error, threshold_error
@@ -31,13 +33,14 @@ NAME = "resistance_states"
 TIDY_KINDS = ("resistances",)
 STATES = ("LRS", "HRS")
 ENERGY = "energy_per_bit_J"  # of the header
+SHOWN = 300  # samples of a state on probability paper
+TINY = 1e-12  # of a probability, from 0 and 1
+MOST_ENERGY = 1e-3  # J: no cell survives it
 POOR = 0.05  # of a goodness: the law is flagged
 
 
 def read(path: str | Path) -> xr.Dataset:
     """Read tidy resistances, or a headerless table of cycles (address, then HRS and LRS)."""
-    if cycling.recognised(path):
-        return cycling.read(path)
     return measurement.tidy(path, kinds=TIDY_KINDS)
 
 
@@ -85,7 +88,7 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": _synthetic(dataset),
+            "synthetic": measurement.synthetic(dataset),
             "devices": len(np.unique(dataset.device.values)),
             "samples": int(dataset.sizes["point"]),
             "out_of_range": int((dataset.censored.values != "exact").sum()),
@@ -94,6 +97,42 @@ def fit(
         flags=tuple(flags),
         intervals={"jackknife over devices": other} if other else {},
     )
+
+
+def check(dataset: xr.Dataset, result: FitResult, rng: np.random.Generator) -> xr.Dataset:
+    """Put samples and fitted laws on probability paper: normal quantiles of both, by state."""
+    parts = []
+    for state in STATES:
+        one = dataset.isel(point=np.flatnonzero(dataset.state.values == state))
+        log_r, kind = np.log(one.resistance.values), one.censored.values
+        order = np.argsort(log_r, kind="stable")
+        rank = (np.arange(len(order)) + 0.5) / len(order)  # bounds hold their place in the order
+        shown = np.flatnonzero(kind[order] == "exact")
+        ends = scipy_stats.norm.ppf(rank[shown[[0, -1]]])
+        even = scipy_stats.norm.cdf(np.linspace(*ends, SHOWN))  # so that the tails are seen
+        shown = shown[np.unique(np.searchsorted(rank[shown], even).clip(max=len(shown) - 1))]
+        x = log_r[order][shown]
+        parts.append(xr.Dataset(
+            {"sample_quantile": ("point", scipy_stats.norm.ppf(rank[shown])),
+             "law_quantile": ("point", _law_quantile(result, state, x))},
+            {"resistance": ("point", np.exp(x), {"units": "Ohm"}),
+             "state": ("point", np.full(len(x), state))},
+        ))  # fmt: skip
+    return xr.concat(parts, "point").assign_attrs(shown="resistance")
+
+
+def _law_quantile(result: FitResult, state: str, x: Array) -> Array:
+    """Normal quantile of the fitted law, one level or several, at ln R."""
+    key, values = state.lower(), {e.name: e.value for e in result.estimates}
+    levels = [j for j in range(1, MOST + 1) if f"r_{key}_{j}" in values]
+    if not levels:
+        return np.asarray((x - np.log(values[f"r_{key}"])) / values[f"sigma_{key}"])
+    law = [
+        (values[f"share_{key}_{j}"], np.log(values[f"r_{key}_{j}"]), values[f"sigma_{key}_{j}"])
+        for j in levels
+    ]
+    below = sum(w * scipy_stats.norm.cdf(x, m, s) for w, m, s in law)
+    return np.asarray(scipy_stats.norm.ppf(np.clip(below, TINY, 1 - TINY)))
 
 
 def _check(dataset: xr.Dataset) -> None:
@@ -109,7 +148,27 @@ def _check(dataset: xr.Dataset) -> None:
     low, high = (np.median(dataset.resistance.values[dataset.state.values == s]) for s in STATES)
     if low >= high:
         raise DataError(f"medians: LRS {low:g} Ohm, HRS {high:g} Ohm", where=where,
-                        expected="HRS above LRS", remedy="swap the states")  # fmt: skip
+                        expected="HRS above LRS",
+                        remedy="swap the states, or see whether writing worked")  # fmt: skip
+    _warn_of_units(dataset)
+
+
+def _warn_of_units(dataset: xr.Dataset) -> None:
+    """Warn of devices whose resistances are so far from the others' as only a prefix makes them."""
+    for state in STATES:
+        mine = dataset.state.values == state
+        device, r = dataset.device.values[mine], dataset.resistance.values[mine]
+        names = np.unique(device)
+        own = np.array([np.median(r[device == name]) for name in names])
+        far = (own < np.median(r) / staircase.OTHER_UNIT) | (
+            own > np.median(r) * staircase.OTHER_UNIT
+        )
+        if far.any():
+            warnings.warn(
+                f"{dataset.attrs['source']}: device {names[far][0]}, {state}: {own[far][0]:g} Ohm, "
+                f"far from the median of {np.median(r):g} Ohm ({far.sum()} such devices); is it "
+                "kOhm? Give all resistances in Ohm", stacklevel=4,
+            )  # fmt: skip
 
 
 def _estimates(
@@ -207,18 +266,19 @@ def _counted(dataset: xr.Dataset, cell: Cell) -> ReadError:
 
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
     """Count the read errors of 1T1R and 2T2R cells; the header gives the energy of writing."""
-    for name in grid:
-        known("axis of this recipe", name, ())
+    if grid:
+        raise ParameterError(f"axis {next(iter(grid))!r}", expected=f"no --grid for {NAME}")
     _check(dataset)
     where, metadata = dataset.attrs["source"], json.loads(dataset.attrs["metadata"])
     try:
         energy = parse_number(metadata.get(ENERGY, ""))
     except ValueError:
         energy = 0.0
-    if not 0 < energy < np.inf:
+    if not 0 < energy < MOST_ENERGY:
+        said = f": {ENERGY} = {metadata[ENERGY][:40]}" if ENERGY in metadata else ""
         raise DataError(
-            "states alone carry no energy", where=where,
-            expected=f"a line '# {ENERGY}: ' and a number > 0",
+            f"states alone carry no energy{said}", where=where,
+            expected=f"a line '# {ENERGY}: ' and a number > 0, < {MOST_ENERGY:g}",
             remedy="write the mean energy of a write into the header, or measure pulses "
             "(recipes hfo2_staircase, weak_reset_traces)",
         )  # fmt: skip
@@ -231,15 +291,11 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
         {"cell": np.array(CELLS)},
         values | {"energy_per_bit": np.full(len(CELLS), energy)},
         {
-            "title": "Resistance states: read error" + " (synthetic)" * _synthetic(dataset),
+            "title": "Resistance states: read error"
+            + " (synthetic)" * measurement.synthetic(dataset),
             "source": f"recipe {NAME}: counts of samples, intervals clustered by device",
             "input_files": {where: dataset.attrs["sha256"]},
             "bit": f"1 is LRS; energy from the file's header ({ENERGY})",
-            "synthetic": int(_synthetic(dataset)),
+            "synthetic": int(measurement.synthetic(dataset)),
         },
     )
-
-
-def _synthetic(dataset: xr.Dataset) -> bool:
-    said = json.loads(dataset.attrs["metadata"]).get("synthetic", False)
-    return said is True or str(said).lower() in ("true", "yes", "1")

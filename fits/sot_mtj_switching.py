@@ -34,6 +34,7 @@ NAME = "sot_mtj_switching"
 LAW = "normal"
 HEADER = ("device_id", "direction", "V", "t_p", "P_sw", "n_reps")
 KIND = "wer_counts_voltage"
+LAYOUT = f"tidy {KIND}, or the columns {','.join(HEADER)}"
 ROUNDING = 0.01  # of a trial: what P_sw n may miss a whole number by
 ALARM = 0.01
 Key = tuple[str, Direction]
@@ -49,7 +50,7 @@ def read(path: str | Path) -> xr.Dataset:
         if dataset.attrs["kind"] != KIND:
             raise DataError(
                 f"data of kind {dataset.attrs['kind']!r}", where=where,
-                expected=f"{KIND}, or the columns {','.join(HEADER)}",
+                expected=LAYOUT,
             )  # fmt: skip
         return dataset
     rows: dict[tuple[str, str, float, float], tuple[int, int]] = {}

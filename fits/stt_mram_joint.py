@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from devicephys import __version__, tables
-from devicephys.checks import Array, known
+from devicephys.checks import Array, in_range, known
 from devicephys.errors import DataError
 from devicephys.fitting import (
     contributions,
@@ -28,10 +28,11 @@ from devicephys.fitting import (
     junction_unknowns,
     problem,
     switching_fields,
+    wer_data,
 )
 from devicephys.fitting.problem import Block, Found, Unknown
-from devicephys.fitting.result import DeviceFit, Estimate, FitResult
-from devicephys.io import tidy_csv
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult, rows_of
+from devicephys.io import measurement, tidy_csv
 from devicephys.io.files import parse_number
 from devicephys.mram.pulse import Pulse, square
 from devicephys.mram.write import energy_per_bit, write_error_rate
@@ -44,6 +45,7 @@ KINDS = (
     "wer_counts", "wer_counts_voltage", "retention_counts", "read_disturb_counts",
     "resistance_loop", "switching_fields",
 )  # fmt: skip
+LAYOUT = f"a folder of tidy CSV files of one device, one a kind: {', '.join(KINDS)}"
 POOR = 3.0  # deviance over degrees of freedom at which other starts are tried
 STARTS = (0.7, 1.4)  # factors on Delta of other starts
 ATOL, RESOLVED = 1e-15, 1e-12  # what the solver may add to a WER; what it then still resolves
@@ -134,6 +136,7 @@ def assemble(tree: xr.DataTree) -> Assembly:
     blocks, notes = [], list(chosen.notes)
     for kind, dataset in datasets.items():
         if kind in junction_data.DRIVES:
+            wer_data.check_pulses(dataset)
             blocks.append(junction_data.write_errors(dataset, kind))
         elif kind == "retention_counts":
             blocks.append(junction_data.retention(dataset))
@@ -247,7 +250,7 @@ def _covariance(unknowns: Sequence[Unknown], found: Found) -> tuple[tuple[float,
     """Covariance in the order of the estimates that vary: tied ones move with theirs."""
     follow = [u.name if u.tied is None else u.tied[0] for u in unknowns]
     rows = [found.names.index(name) for name in follow if name in found.names]
-    return tuple(tuple(float(x) for x in row) for row in found.covariance[np.ix_(rows, rows)])
+    return rows_of(found.covariance[np.ix_(rows, rows)])
 
 
 def _summary(tree: xr.DataTree, kinds: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,10 +264,7 @@ def _summary(tree: xr.DataTree, kinds: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "source": tree.attrs["source"],
         "sha256": tree.attrs["sha256"],
-        "synthetic": any(
-            json.loads(d.attrs["metadata"]).get("synthetic", "no").startswith("yes")
-            for d in datasets.values()
-        ),
+        "synthetic": any(measurement.synthetic(d) for d in datasets.values()),
         "devices": 1,
         "points": sum(int(d.sizes["point"]) for d in datasets.values()),
         "temperatures_K": _temperatures(datasets),
@@ -315,6 +315,8 @@ def table(dataset: xr.DataTree, result: FitResult, grid: Mapping[str, Array]) ->
     """
     for name in grid:
         known("axis of this recipe", name, ("pulse_current", "pulse_voltage", "pulse_width"))
+        low, high = wer_data.RANGES[name]
+        in_range(name, grid[name], tables.AXES[name], above=low, below=high, inclusive=True)
     if {"pulse_current", "pulse_voltage"} <= set(grid):
         raise DataError("a grid of currents and of voltages", expected="one of both")
     kind, axis = _driven(dataset, grid)

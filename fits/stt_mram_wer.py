@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from devicephys import tables
-from devicephys.checks import Array, known
+from devicephys.checks import Array, in_range, known
 from devicephys.errors import DataError
 from devicephys.fitting import wer, wer_check, wer_data
 from devicephys.fitting.problem import Block, Unknown
@@ -66,6 +66,8 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     mtj = wer.junction(result)
     for name in grid:
         known("axis of this recipe", name, ("pulse_current", "pulse_width"))
+        low, high = wer_data.RANGES[name]
+        in_range(name, grid[name], tables.AXES[name], above=low, below=high, inclusive=True)
     current = grid["pulse_current"] if "pulse_current" in grid else _shared_currents(dataset)
     longest = float(dataset.pulse_width.max())
     width = grid.get("pulse_width", np.linspace(longest / 10, longest, 10))

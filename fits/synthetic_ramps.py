@@ -60,8 +60,9 @@ class Plan:
         whole("cycles", self.cycles, least=1)
         if self.devices * self.cycles > MOST_RAMPS:
             raise ParameterError(
-                f"{self.devices * self.cycles} ramps", expected=f"at most {MOST_RAMPS}"
-            )
+                f"{self.devices * self.cycles} ramps", expected=f"at most {MOST_RAMPS}",
+                remedy="fewer devices or cycles",
+            )  # fmt: skip
         in_range("voltages", self.voltages, "V", above=0)
         if (np.diff(self.voltages) <= 0).any():
             raise ParameterError("voltages do not rise", expected="a staircase")

@@ -17,6 +17,7 @@ import xarray as xr
 
 from devicephys.checks import Array, in_range, whole
 from devicephys.errors import ParameterError
+from devicephys.fitting.wer_data import RANGES
 from devicephys.io import tidy_csv, tidy_kinds
 from devicephys.mram.junction import mtj_from_stack
 from devicephys.mram.pulse import square
@@ -34,6 +35,7 @@ DEVICES, TRIALS, SEED = 8, 1_000_000, 20190801
 OVERDRIVES = (1.5, 1.8, 2.2, 2.6)  # I/I_c0 of the median device
 WIDTHS = np.array([1.0, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15])  # in t_D
 MOST_TRIALS = 10**15
+MOST_POINTS = 1_000_000
 NOTHING = 1e-12  # of a variance
 SAFE = 1e-3  # of one error in all trials: what the solver may add
 
@@ -69,9 +71,17 @@ class Plan:
         whole("devices", self.devices, least=1)
         if whole("trials", self.trials, least=1) > MOST_TRIALS:
             raise ParameterError(f"trials = {self.trials:g}", expected=f"at most {MOST_TRIALS:g}")
-        currents = {f"currents {d}": axis for d, axis in self.currents.items()}
-        for name, axis in (currents | {"widths": self.widths}).items():
-            in_range(name, axis, "1", above=0)
+        points = self.devices * len(self.widths) * sum(len(x) for x in self.currents.values())
+        if points > MOST_POINTS:
+            raise ParameterError(
+                f"{points} points", expected=f"at most {MOST_POINTS}",
+                remedy="fewer devices, currents or widths",
+            )  # fmt: skip
+        axes = {f"currents {d}": (x, "A", RANGES["pulse_current"])
+                for d, x in self.currents.items()}  # fmt: skip
+        axes["widths"] = self.widths, "s", RANGES["pulse_width"]
+        for name, (axis, unit, (low, high)) in axes.items():
+            in_range(name, axis, unit, above=low, below=high, inclusive=True)
             if (np.diff(axis) <= 0).any():
                 raise ParameterError(
                     f"{name} {np.array(axis).tolist()}", expected="numbers that rise",

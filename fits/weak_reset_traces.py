@@ -79,7 +79,7 @@ def fit(
         data={
             "source": dataset.attrs["source"],
             "sha256": dataset.attrs["sha256"],
-            "synthetic": _synthetic(dataset),
+            "synthetic": measurement.synthetic(dataset),
             "devices": len(devices),
             "devices_with_a_knee": int(found.knee_seen.sum()),
             "readings": int(after.size),
@@ -143,18 +143,14 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
         values | {"energy_per_bit": np.tile(energies, (len(CELLS), 1))},
         {
             "title": "Weak-RESET traces: read error after pulses"
-            + " (synthetic)" * _synthetic(dataset),
+            + " (synthetic)" * measurement.synthetic(dataset),
             "source": f"recipe {NAME}: counts of traces, intervals clustered by device",
             "input_files": {dataset.attrs["source"]: dataset.attrs["sha256"]},
             "bit": "1 is LRS; V^2 t_p/R of all pulses up to there, R after them, mean over "
             "devices; no SET",
-            "synthetic": int(_synthetic(dataset)),
+            "synthetic": int(measurement.synthetic(dataset)),
         },
     )
-
-
-def _synthetic(dataset: xr.Dataset) -> bool:
-    return bool(json.loads(dataset.attrs["metadata"]).get("synthetic", False))
 
 
 def _traces(dataset: xr.Dataset) -> tuple[NDArray[np.str_], NDArray[np.intp], Array, Array]:

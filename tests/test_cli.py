@@ -141,6 +141,8 @@ def test_bad_data_is_one_line_exit_3_and_no_output(capsys, tmp_path, content, me
             "recipe hfo2_staircase reads a file format of its own",
         ),
         (["fit", "stt_mram_wer", SHIPPED, "-o", "x.json", "--map", "tmr=T"], 2, "tmr:=VALUE"),
+        (["fit", "stt_mram_wer", SHIPPED, "-o", "x", "--report", "x"], 2, "both name x; expected"),
+        (["fit", "stt_mram_wer", SHIPPED, "-o", ".", "--force"], 4, ".: is a folder"),
         (["train", "nope", "-o", "x.npz"], 2, "unknown network 'nope'"),
     ],
 )
@@ -433,3 +435,31 @@ def test_fit_and_table_read_a_tester_s_file_by_its_mapping(capsys, tmp_path):
 def test_the_help_of_a_mapping_shows_its_unit(capsys, verb):
     code, out, _ = call(capsys, *verb, "--help")
     assert (code, "TARGET=COLUMN [unit]" in " ".join(out.replace("│", "").split())) == (0, True)
+
+
+def test_states_become_a_table_of_cells_alone_and_an_accuracy(capsys, tmp_path):
+    rng = np.random.default_rng(3)
+    source, table, accuracy = (tmp_path / n for n in ("states.csv", "table.nc", "accuracy.csv"))
+    rows = [
+        f"d{d},{state},{c},{np.exp(rng.normal(mean, 0.4)):.6g},exact"
+        for state, mean in (("LRS", 8.6), ("HRS", 11.0))
+        for d in range(4)
+        for c in range(6)
+    ]
+    head = ["# energy_per_bit_J: 1e-12", "device,state,cycle,resistance_ohm,censored"]
+    source.write_text("\n".join([*head, *rows]) + "\n")
+    code, out, _ = call(capsys, "table", "resistance_states", source, "-o", table)
+    assert (code, "{'cell': 2}" in out) == (0, True)
+    code, _, err = call(capsys, "evaluate", table, "--half-width", "0.05", "-o", accuracy)
+    assert (code, err) == (0, "")
+    assert [line.split(",")[7] for line in accuracy.read_text().splitlines()] == [
+        "cell", "1T1R", "2T2R",
+    ]  # fmt: skip
+
+
+def test_errors_of_a_recipe_name_the_file(capsys, tmp_path):
+    source = tmp_path / "ramps.tsv"
+    source.write_text("1\t200\t0\t3.5\t5e3\t5e3\n1\t200\t1\t3.5\t5e3\t5e4\n")
+    code, _, err = call(capsys, "fit", "hfo2_staircase", source, "-o", tmp_path / "x.json")
+    assert code == 3
+    assert err.startswith(f"devicephys: {source}: 1 values of 1 devices; ")

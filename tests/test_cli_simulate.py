@@ -250,3 +250,34 @@ def test_ramps_of_a_fit_and_impossible_staircases(capsys, tmp_path, folder):
         assert code in {2, 3}
         assert message in err
         assert not out.exists()
+
+
+def test_profiles_are_asked_for_and_pulses_are_planned(folder, tmp_path, capsys):
+    counts, fit = folder / "counts.csv", tmp_path / "profiled.json"
+    code, _, _ = call(
+        capsys, "fit", "stt_mram_wer", counts, "-o", fit, "--intervals", "profile", "-q"
+    )
+    assert code == 0
+    curves = fit_result.read(fit).profiles
+    assert set(curves) == {"synthetic-1", "synthetic-2", "synthetic-3"}
+    assert min(rise for _, rise in curves["synthetic-1"]["delta"]) == 0
+    words = ["plan", "stt_mram_wer", counts, "--fit", fit, "--parameter", "t_d", "--points", "2"]
+    code, out, _ = call(capsys, *words, "--currents", "60e-6,80e-6", "--widths", "3e-9,9e-9")
+    assert code == 0
+    first, *pulses, median, more = out.splitlines()
+    errors = [float(re.search(r"([0-9.e-]+) %", line)[1]) for line in (first, *pulses)]
+    assert errors == sorted(errors, reverse=True)
+    assert len(pulses) == 2
+    assert "median t_d of 3 devices" in median
+    assert "6 devices measured as these 3" in more
+    for wrong, expected in (
+        (["fit", "stt_mram_wer", counts, "-o", tmp_path / "x", "--intervals", "profle"], 2),
+        (["fit", "hfo2_staircase", counts, "-o", tmp_path / "x", "--intervals", "profile"], 2),
+        (["plan", "hfo2_staircase", counts, "--fit", fit], 2),
+        ([*words, "--voltages", "0.5,0.6"], 2),
+        (["plan", "stt_mram_wer", "synthetic_stt_mram_wer.csv", "--fit", fit], 3),
+    ):
+        code, _, err = call(capsys, *wrong)
+        assert code == expected, (wrong, err)
+        assert err.count("\n") == 1
+    assert not (tmp_path / "x").exists()

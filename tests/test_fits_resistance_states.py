@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from devicephys.fits import resistance_states as recipe
 
-from devicephys import tables
+from devicephys import plotting_fit, tables
 from devicephys.errors import DataError, ParameterError
+from devicephys.fitting.result import Estimate, FitResult
 
 HEADER = "device,state,cycle,resistance_ohm,censored"
 
@@ -77,7 +79,7 @@ def test_the_table_counts_and_takes_the_energy_of_the_header(tmp_path, monkeypat
     pairs = (r[state == "HRS"][:, None] < r[state == "LRS"]).mean()
     assert float(table.ber.sel(cell="2T2R")) == pytest.approx(pairs)
     assert table.energy_per_bit.values.tolist() == [2e-11, 2e-11]
-    with pytest.raises(ParameterError, match="unknown axis"):
+    with pytest.raises(ParameterError, match="axis 'pulses'; expected no --grid"):
         recipe.table(dataset, None, {"pulses": np.array([1.0])})
 
 
@@ -128,3 +130,30 @@ def test_measured_cycles_of_hfo2(data_folder):
     assert result["r_lrs"].value == pytest.approx(5080, rel=1e-3)
     assert result["sigma_hrs_d2d"].value == pytest.approx(0.906, rel=2e-3)
     assert any("jackknife" in flag for flag in result.flags)
+
+
+def test_probability_paper_is_straight_for_a_log_normal_law():
+    """Sample against law quantiles: a tenth of a standard deviation in the middle of 4000."""
+    rng = np.random.default_rng(1)
+    n = 2000
+    r = np.exp(np.r_[rng.normal(8.5, 0.2, n), rng.normal(11.5, 0.8, n)])
+    dataset = xr.Dataset(
+        {
+            "state": ("point", np.repeat(["LRS", "HRS"], n)),
+            "resistance": ("point", r),
+            "censored": ("point", np.full(2 * n, "exact")),
+        }
+    )
+    estimates = tuple(
+        Estimate(name, value, 0.0, value, value, "1", "x")
+        for name, value in (("r_lrs", np.exp(8.5)), ("sigma_lrs", 0.2),
+                            ("r_hrs", np.exp(11.5)), ("sigma_hrs", 0.8))
+    )  # fmt: skip
+    check = recipe.check(dataset, FitResult("x", "0", estimates, (), {}), rng)
+    assert check.attrs["shown"] == "resistance"
+    middle = abs(check.sample_quantile.values) < 1.5
+    assert middle.sum() > 100
+    off = check.sample_quantile.values - check.law_quantile.values
+    assert abs(off[middle]).max() < 0.1
+    figure = plotting_fit.probability_paper_figure(check)
+    assert "[" in figure.axes[0].get_xlabel()

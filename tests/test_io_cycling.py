@@ -34,12 +34,14 @@ def test_bad_tables_of_cycles_are_named(tmp_path, text, message):
         cycling.read(tmp_path / "c.csv")
 
 
-def test_only_numbers_in_pairs_after_an_address_are_recognised(tmp_path):
-    for text, known in (
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
         ("200\t9e4\t5e3\t8e4\t6e3\n", True),
         ("200\t9e4\t5e3\t8e4\n", False),
         ("200,9e4,5e3,8e4,6e3\n", False),
         ("device\t9e4\t5e3\t8e4\t6e3\n", False),
-    ):
-        (tmp_path / "c.csv").write_text(text)
-        assert cycling.recognised(tmp_path / "c.csv") is known
+    ],
+)
+def test_only_numbers_in_pairs_after_an_address_are_recognised(text, known):
+    assert cycling.matches(text.encode()) is known

@@ -36,7 +36,7 @@ def test_empty_file(tmp_path):
 
 
 def test_folder_is_not_a_file(tmp_path):
-    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\); check its permis"):
+    with pytest.raises(DataError, match=r"is a folder; expected a file"):
         files.read_bytes(tmp_path)
 
 

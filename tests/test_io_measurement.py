@@ -94,7 +94,7 @@ def test_what_is_wanted_is_said_to_another_kind_and_to_bare_columns(file):
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(DataError, match=r"gone\.csv: no such file; check the path"):
         measurement.read(tmp_path / "gone.csv")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder; expected a file"):
         measurement.read(tmp_path)
 
 
@@ -126,6 +126,38 @@ def test_columns_are_described_with_their_units_and_gaps(file):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("7\t200\t0\t3.5\t5e3\t5e3\n7\t200\t1\t3.5\t5e3\t5e4\n", "resistance_pulses"),
+     ("7\t9e4\t5e3\t8e4\t6e3\n", "resistances")],
+)  # fmt: skip
+def test_headerless_tables_are_known_by_their_numbers(file, text, kind):
+    path = file(text)
+    assert measurement.read(path).attrs["kind"] == kind
+    assert measurement.describe(measurement.read(path))[0].startswith(kind)
+    with pytest.raises(DataError, match=r"a headerless table of .*; expected no mapping"):
+        measurement.read(path, {"device": ":=7"})
+
+
+@pytest.mark.parametrize(
+    ("said", "synthetic"),
+    [("yes, drawn by us", True), ("True", True), ("1", True), ("no", False), ("No: lot 7", False),
+     ("false", False), ("0", False)],
+)  # fmt: skip
+def test_what_a_header_says_of_being_synthetic(file, said, synthetic):
+    assert (
+        measurement.synthetic(measurement.read(file(f"# synthetic: {said}\n{TIDY}"))) is synthetic
+    )
+    assert not measurement.synthetic(measurement.read(file(TIDY)))
+
+
+def test_a_header_that_leaves_open_whether_data_are_synthetic_is_refused(file):
+    with pytest.raises(
+        DataError, match=r"x\.csv: metadata synthetic = 'nobody knows'; expected yes"
+    ):
+        measurement.synthetic(measurement.read(file(f"# synthetic: nobody knows\n{TIDY}")))
+
+
 def test_recipes_on_tidy_data_take_a_mapping(file):
     chosen = recipe("stt_mram_wer")
     dataset = read(chosen, file(SHEET), parse(ENTRIES))
@@ -138,5 +170,7 @@ def test_recipes_on_tidy_data_take_a_mapping(file):
 
 @pytest.mark.parametrize("name", ["hfo2_filament", "hfo2_staircase", "sot_mtj_switching"])
 def test_recipes_of_other_formats_refuse_a_mapping(file, name):
-    with pytest.raises(ParameterError, match=f"recipe {name} reads a file format of its own; "):
+    with pytest.raises(
+        ParameterError, match=f"recipe {name} reads a file format of its own; expected .*tidy"
+    ):
         read(recipe(name), file(SHEET), parse(ENTRIES))

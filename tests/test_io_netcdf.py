@@ -196,3 +196,11 @@ def test_plain_hdf5_is_read_without_a_warning(tmp_path):
     with h5py.File(path, "w") as file:
         file["x"] = np.arange(3)
     assert netcdf.read(path).x.values.tolist() == [0, 1, 2]
+
+
+def test_a_damaged_heap_on_which_the_library_would_never_end_is_refused(written):
+    content = bytearray(written.read_bytes())
+    first = content.index(b"GCOL\x01\0\0\0") + 16
+    content[first : first + 16] = bytes(16)  # an object becomes free space of no size
+    written.write_bytes(content)
+    assert "damaged: free space of 0 bytes" in refused(written)

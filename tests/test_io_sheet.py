@@ -131,6 +131,35 @@ def test_separators_inside_quotes_do_not_count():
     assert raw.d.values.tolist() == [2]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_first_line_of_excel_says_the_separator(separator):
+    lines = ["device;V, mV", "a;1", "b;2"]
+    text = "\n".join([f"sep={separator}", *(x.replace(";", separator) for x in lines)])
+    if separator == ",":
+        text = text.replace("V, mV", '"V, mV"')
+    raw = sheet.parse(text, "x.csv")
+    assert raw["V, mV"].values.tolist() == [1.0, 2.0]
+    assert raw.file_line.values.tolist() == [3, 4]
+    with pytest.raises(DataError, match=r"x.csv:1: separator '\|'; expected comma, semicolon"):
+        sheet.parse("sep=|\na|b\n1|2\n", "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (["007", "12", ""], ["007", "12", ""]),
+        (["1.1", "1.10"], ["1.1", "1.10"]),  # two dies, not one
+        (["12345678901234567890"], ["12345678901234567890"]),
+        (["0.50", "0.60"], [0.5, 0.6]),
+        (["-0", "0"], [0.0, 0.0]),  # signed: no names
+        (["1e1", "10"], [10.0, 10.0]),
+    ],
+)
+def test_digits_that_a_number_would_change_stay_text(names, values):
+    raw = sheet.parse("\n".join(["d,n", *(f"{name},1" for name in names)]), "x.csv")
+    assert raw.d.values.tolist() == values
+
+
 def test_an_empty_column_at_the_end_is_left_out():
     assert list(sheet.parse("a,b,\n1,2,\n", "x.csv")) == ["a", "b"]
 

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -39,9 +40,11 @@ def refusal(text):
     return message
 
 
-positive = st.floats(min_value=1e-300, max_value=1e300)
-currents = st.floats(min_value=1e-300, max_value=1.0)
+positive = st.floats(min_value=1e-30, max_value=1e30)
+currents = st.floats(min_value=1e-30, max_value=1.0)
 widths = st.floats(min_value=1e-15, max_value=1.0)
+voltages = st.floats(-100, 100).map(lambda x: round(x, 12))
+temperatures = st.floats(min_value=100.0, max_value=1e30)
 names = st.text(
     st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=12
 ).filter(lambda s: s == s.strip())
@@ -81,7 +84,7 @@ def returned(dataset, folder):
 @given(
     st.lists(
         st.tuples(
-            names, st.sampled_from(["P->AP", "AP->P"]), currents, widths, positive,
+            names, st.sampled_from(["P->AP", "AP->P"]), currents, widths, temperatures,
             st.integers(1, 2**61), st.floats(0, 1),
         ),
         min_size=1, max_size=6, unique_by=lambda row: row[:5],
@@ -99,8 +102,8 @@ def test_counts_come_back(tmp_path_factory, rows, extra):
 @given(
     st.lists(
         st.tuples(
-            names, st.integers(0, 2**61), st.integers(0, 99), st.floats(-100, 100), widths,
-            positive, positive,
+            names, st.integers(0, 2**61), st.integers(0, 99), voltages, widths, positive,
+            positive,
         ),
         min_size=1, max_size=6, unique_by=lambda row: row[:3],
     )
@@ -363,8 +366,24 @@ def test_negative_and_zero_voltages_are_data():
     assert tidy_csv.parse(text_of(*rows), "x.csv").pulse_voltage.values.tolist() == [-1, 0]
 
 
+@pytest.mark.parametrize("value", ["1e300", "1e31", "9e-31", "5e-324"])
+def test_magnitudes_that_no_measurement_gives_are_refused(value):
+    row = COUNT | {"pulse_current_A": value}
+    with pytest.raises(DataError, match=f"x.csv:2:pulse_current_A: '{value}'; .*1e-30 to 1e.30"):
+        tidy_csv.parse(text_of(row), "x.csv")
+
+
+@pytest.mark.parametrize(("value", "warned"), [("25", 1), ("77", 0), ("4.2", 0), ("300", 0)])
+def test_degrees_celsius_are_suspected(value, warned):
+    row = COUNT | {"temperature_K": value}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tidy_csv.parse(text_of(row), "x.csv")
+    assert sum("looks like degrees Celsius" in str(w.message) for w in caught) == warned
+
+
 def test_numbers_keep_every_digit(tmp_path):
-    values = [math.pi * 1e-4, 0.1 + 0.2, 5e-324]
+    values = [math.pi * 1e-4, 0.1 + 0.2, 1e-30 * (1 + 2**-52)]
     rows = [COUNT | {"pulse_current_A": repr(v)} for v in values]
     dataset = tidy_csv.parse(text_of(*rows), "x.csv")
     assert dataset.pulse_current.values.tolist() == values

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from devicephys.errors import DataError
 from devicephys.io import tidy_csv
-from devicephys.io.tidy_kinds import KINDS, choose, expected, names, nearest
-from devicephys.io.tidy_rows import LARGEST, to_dataset
+from devicephys.io.tidy_kinds import KINDS, absurd, choose, expected, names, nearest
+from devicephys.io.tidy_rows import CELSIUS, LARGEST, to_dataset
 
 ROWS = {  # one good row a kind
     "wer_counts": ["d1", "P->AP", "8.5e-05", "5e-09", "300", "1000", "7"],
@@ -43,9 +43,11 @@ def values(column, kind):
         return VALUES[column.name]
     if "whole" in column.expected:
         return st.integers(0, 2**61)
-    largest = LARGEST.get(column.name, (1e300,))[0]
+    if column.name == "temperature_K":
+        return st.floats(CELSIUS[1], 1e30, exclude_min=True)
+    largest = LARGEST.get(column.name, (1e30,))[0]
     signed = column.name in SIGNED or (kind == "resistance_pulses" and "voltage" in column.name)
-    return st.floats(-largest if signed else 1e-300, largest)
+    return st.floats(-largest if signed else 1e-30, largest).filter(lambda x: not absurd(x))
 
 
 def table(kind, *rows):

@@ -116,6 +116,13 @@ def test_a_layer_that_turns_in_plane_when_hot_is_refused():
         junction.at_temperature(mtj, 900.0)
 
 
+def test_a_layer_beyond_its_curie_temperature_already_is_refused():
+    """Both factors of the ratio are negative: their quotient looks harmless."""
+    mtj = replace(junction.mtj_from_stack(STACK), bloch=1.0)
+    with pytest.raises(ParameterError, match="no longer magnetised"):
+        junction.at_temperature(mtj, 350.0)
+
+
 def test_voltage_control_of_the_anisotropy():
     # dH_k/dV = 2 xi/(mu0 M_s t_F t_ox), by hand
     mtj = junction.mtj_from_stack(replace(STACK, vcma=30e-15, t_ox=1.2e-9))

@@ -410,3 +410,11 @@ def test_an_energy_of_zero_does_not_change_how_the_rates_are_interpolated():
     found = lookup(make({"pulse_voltage": [0.8, 1.0]}, values, {}), pulse_voltage=0.9)
     assert found["ber"] == pytest.approx(1e-2)
     assert found["energy_per_bit"] == pytest.approx(1e-12)
+
+
+def test_cells_alone_are_a_front_of_one_point_each():
+    table = make({"cell": ["1T1R", "2T2R"]}, values_of([0.1, 0.01], [1e-12, 2e-12]), {})
+    front = pareto(table)
+    assert front.cell.values.tolist() == ["1T1R", "2T2R"]
+    assert dict(front.sizes) == {"point": 2}
+    assert front.ber.values.tolist() == [0.1, 0.01]

@@ -44,7 +44,8 @@ class Hierarchy:
         (p, p) [unit of the estimates squared].
     spread_low, spread_high : ndarray
         Ends of the 95 % interval of each standard deviation between devices, exact for each
-        component alone, shape (p,) [unit of the estimates].
+        component alone, widened to hold the estimate of all together, shape (p,) [unit of the
+        estimates].
     rank : int
         Directions, of p, in which devices are seen to differ: 0 where all could be equal [1].
     device_means : ndarray
@@ -147,12 +148,14 @@ def population(estimates: ArrayLike, covariances: ArrayLike) -> Hierarchy:
     )
     wider = scale * np.sqrt(np.maximum(variance, least) / np.diag(phi))
     spread_low, spread_high = _q_profile(y, s, told)
+    spread = np.sqrt(np.diag(back @ h @ h.T @ back.T))
     values, errors = _devices(model)
     return Hierarchy(
         mean=mean, mean_covariance=phi * np.outer(wider, wider), dof=dof,
         mean_low=mean - half, mean_high=mean + half,
         between=back @ h @ h.T @ back.T,
-        spread_low=scale * spread_low, spread_high=scale * spread_high,
+        spread_low=np.minimum(scale * spread_low, spread),
+        spread_high=np.maximum(scale * spread_high, spread),
         rank=int((np.linalg.eigvalsh(h @ h.T) > RANK).sum()),
         device_means=mean + values @ back.T, device_covariances=back @ errors @ back.T,
     )  # fmt: skip

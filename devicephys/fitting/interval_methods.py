@@ -15,7 +15,7 @@ from devicephys.checks import Array, known
 from devicephys.errors import FitError
 from devicephys.fitting import intervals
 from devicephys.fitting.hierarchy import Hierarchy, population
-from devicephys.fitting.problem import Block, Found, Unknown, coordinate, solve, started
+from devicephys.fitting.problem import Block, Found, Unknown, coordinate, solve, started, value_at
 from devicephys.fitting.result import FitResult
 from devicephys.stats import LEVEL
 
@@ -133,7 +133,7 @@ def _of_population(
     by_name = {u.name: u for u in next(iter(problems.values()))[0]}
     low_end, high_end = group.mean - low * group.stderr, group.mean - high * group.stderr
     return {
-        name: (_plain(by_name[name], low_end[k]), _plain(by_name[name], high_end[k]))
+        name: (value_at(by_name[name], low_end[k]), value_at(by_name[name], high_end[k]))
         for k, name in enumerate(names)
     }
 
@@ -159,11 +159,7 @@ def _values(unknowns: Sequence[Unknown], names: Sequence[str], theta: Array) -> 
     for name, x in zip(names, theta, strict=True):
         u = by_name[name]
         inside = np.clip(x, coordinate(u, u.low), coordinate(u, u.high))
-        values[name] = _plain(u, float(inside))
+        values[name] = value_at(u, float(inside))
     tied = {u.name: u.tied[1] * values[u.tied[0]] for u in unknowns
             if u.tied is not None and u.tied[0] in values}  # fmt: skip
     return values | tied
-
-
-def _plain(u: Unknown, x: float) -> float:
-    return float(np.exp(x)) if u.log else float(x)

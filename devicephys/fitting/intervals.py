@@ -22,6 +22,7 @@ from devicephys.fitting.problem import (
     minimizer_of,
     solve,
     started,
+    value_at,
 )
 from devicephys.stats import LEVEL
 
@@ -191,9 +192,9 @@ def profiles(
     free = [by_name[name] for name in found.names]
 
     def refit(k: int, x: float, start: Array) -> tuple[float, Array]:
-        values = {u.name: _value(u, t) for u, t in zip(free, start, strict=True)}
+        values = {u.name: value_at(u, t) for u, t in zip(free, start, strict=True)}
         held = [
-            replace(u, value=float(np.clip(_value(u, x), u.low, u.high)), vary=False)
+            replace(u, value=float(np.clip(value_at(u, x), u.low, u.high)), vary=False)
             if u.name == free[k].name else u
             for u in started(unknowns, values)
         ]  # fmt: skip
@@ -210,13 +211,9 @@ def profiles(
             p = profile(refit, found.theta, found.covariance, found.deviance, k, bounds)
         except FitError as err:
             raise FitError(f"profile of {u.name}: {err}") from err
-        values = np.array([_value(u, x) for x in p.values])
-        made[u.name] = Profile(values, p.rise, _value(u, p.low), _value(u, p.high))
+        values = np.array([value_at(u, x) for x in p.values])
+        made[u.name] = Profile(values, p.rise, value_at(u, p.low), value_at(u, p.high))
     return made
-
-
-def _value(u: Unknown, x: float) -> float:
-    return float(np.exp(x)) if u.log else float(x)
 
 
 def _deviance(unknowns: Sequence[Unknown], blocks: Sequence[Block]) -> float:
@@ -292,7 +289,7 @@ def _redrawn(u: Unknown, found: Found, rng: np.random.Generator) -> Unknown:
     if u.prior is None:
         return u
     x = coordinate(u, found.values[u.name]) + u.prior.sigma * rng.standard_normal()
-    return replace(u, prior=Prior(_value(u, x), u.prior.sigma, u.prior.origin))
+    return replace(u, prior=Prior(value_at(u, x), u.prior.sigma, u.prior.origin))
 
 
 def posterior(
@@ -400,6 +397,6 @@ def ends(
     by_name = {u.name: u for u in unknowns}
     quantiles = np.quantile(thetas, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
     return {
-        name: (_value(by_name[name], low), _value(by_name[name], high))
+        name: (value_at(by_name[name], low), value_at(by_name[name], high))
         for name, (low, high) in zip(found.names, quantiles.T, strict=True)
     }

@@ -22,6 +22,8 @@ Values = Mapping[str, float]
 NEAR_BOUND = 1e-3  # of a logarithm, or of the range of a plain parameter: counts as "at its bound"
 STEP = 1e-4  # of a logarithm, of central differences: their error is 1e-8, as a solver's noise
 UNMOVED: Values = MappingProxyType({})
+UNTOLD = "fix a parameter that these data cannot tell, or measure conditions that can"
+MOST_STEPS = 500  # a fit that can be made takes some ten
 TOLERANCE = 1e-10  # relative, of deviance and parameters between the last two steps
 
 
@@ -219,14 +221,15 @@ def solve(unknowns: Sequence[Unknown], blocks: Sequence[Block]) -> Found:
             remedy="measure more conditions, or fix a parameter that is known",
         )
     minimizer = minimizer_of(unknowns, blocks)
-    found = minimizer.leastsq()
+    found = minimizer.leastsq(max_nfev=MOST_STEPS)
     theta = np.array([found.params[u.name].value for u in free])
     covariance = np.zeros((0, 0)) if not free else found.covar
-    if not found.success or covariance is None or not np.isfinite(covariance).all():
-        raise FitError(
-            f"no converged fit with standard errors ({' '.join(str(found.message).split())})",
-            remedy="fix a parameter that these data cannot tell, or measure conditions that can",
-        )
+    if not found.success:
+        raise FitError(f"no convergence ({' '.join(str(found.message).split())})", remedy=UNTOLD)
+    if covariance is None or not np.isfinite(covariance).all():
+        ended = [u.name for u, x in zip(free, theta, strict=True) if _at_bound(u, x)]
+        each = " and ".join(ended) or "each of " + ", ".join(u.name for u in free)
+        raise FitError(f"these data do not tell {each}: no standard errors", remedy=UNTOLD)
     return Found(
         values=values_of(unknowns, found.params),
         names=tuple(u.name for u in free),
@@ -340,6 +343,29 @@ def coordinate(unknown: Unknown, value: float) -> float:
     return float(np.log(value)) if unknown.log else value
 
 
+def value_at(unknown: Unknown, x: float) -> float:
+    """Give the value of a parameter from its coordinate, as `coordinate` the other way.
+
+    Parameters
+    ----------
+    unknown : Unknown
+        The parameter.
+    x : float
+        Its coordinate [1 or `unknown.unit`].
+
+    Returns
+    -------
+    float
+        Its value [`unknown.unit`].
+
+    Examples
+    --------
+    >>> value_at(Unknown("x", "1", "x", 0.1, 9.0), 0.0)
+    1.0
+    """
+    return float(np.exp(x)) if unknown.log else float(x)
+
+
 def values_of(
     unknowns: Sequence[Unknown], parameters: lmfit.Parameters, moved: Values = UNMOVED
 ) -> dict[str, float]:
@@ -371,7 +397,7 @@ def values_of(
     for u in unknowns:
         if u.tied is None:
             x = moved.get(u.name, parameters[u.name].value)
-            values[u.name] = float(np.exp(x)) if u.log else float(x)
+            values[u.name] = value_at(u, x)
     for u in unknowns:
         if u.tied is not None:
             values[u.name] = u.tied[1] * values[u.tied[0]]

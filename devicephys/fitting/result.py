@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from devicephys.errors import DataError
 from devicephys.io.files import decode, read_bytes, write_bytes
 
@@ -84,7 +87,8 @@ class FitResult:
     estimates : tuple of Estimate
         Population parameters.
     covariance : tuple of tuple of float
-        Covariance of the logarithms of the estimates that vary, in their order [1].
+        Covariance of the logarithms of the estimates that vary, in their order; of the value
+        itself where it may be zero or negative, as a stray field [1 or its unit].
     devices : tuple of DeviceFit
         Fits of single devices; empty where a recipe only describes.
     deviance, p_value : float
@@ -132,6 +136,27 @@ class FitResult:
             if estimate.name == name:
                 return estimate
         raise KeyError(name)
+
+
+def rows_of(matrix: ArrayLike) -> tuple[tuple[float, ...], ...]:
+    """Give a matrix as a result keeps it.
+
+    Parameters
+    ----------
+    matrix : array_like
+        The matrix, shape (n, m) [any unit].
+
+    Returns
+    -------
+    tuple of tuple of float
+        Its rows [the same unit].
+
+    Examples
+    --------
+    >>> rows_of([[1, 2]])
+    ((1.0, 2.0),)
+    """
+    return tuple(tuple(map(float, row)) for row in np.asarray(matrix))
 
 
 def to_json(result: FitResult) -> str:

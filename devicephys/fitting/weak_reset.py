@@ -292,7 +292,7 @@ def population(recovered: Recovered) -> tuple[Population, ...]:
     if n < 10:
         raise DataError(
             f"{n} of {len(seen)} devices with a knee", expected="ten or more",
-            remedy="measure longer traces",
+            remedy="measure longer traces" + " of more devices" * (len(seen) < 20),
         )  # fmt: skip
     rank = int(binom.ppf((1 - LEVEL) / 2, n, 0.5)) - 1
     result = []

@@ -29,12 +29,13 @@ from devicephys.fitting.counts import (
 )
 from devicephys.fitting.hierarchy import Hierarchy, population, resampled
 from devicephys.fitting.problem import Block, Found, Unknown
-from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult, rows_of
 from devicephys.fitting.wer_data import (
     GIVEN,
     KINDS,
     by_device,
     check_alone,
+    check_together,
     given,
     i_c0_name,
     summary,
@@ -95,7 +96,7 @@ def fit(
     """
     if dataset.attrs.get("kind") not in KINDS:
         raise DataError(f"data of kind {dataset.attrs.get('kind')!r}", expected=" or ".join(KINDS))
-    fixed, points = given(dataset), by_device(dataset)
+    said, fixed, points = summary(dataset), given(dataset), by_device(dataset)
     names, (rows, counts) = list(points), zip(*points.values(), strict=True)
     where = dataset.attrs["source"]
     chart = growing(float(dataset.n_trials.max()))
@@ -106,6 +107,7 @@ def fit(
     except (DataError, FitError) as err:
         if len(names) < LEAST_TOGETHER:
             raise
+        check_together(dataset)
         try:
             return wer_together.fit(dataset, unknowns, chart, str(err), recipe, rng)
         except FitError as stop:
@@ -145,9 +147,9 @@ def fit(
         recipe=recipe,
         version=__version__,
         estimates=(*estimates, *fixed),
-        covariance=_rows(covariance),
-        between=_rows(between),
-        data=summary(dataset) | {"flagged_points": list(flagged.points)},
+        covariance=rows_of(covariance),
+        between=rows_of(between),
+        data=said | {"flagged_points": list(flagged.points)},
         devices=tuple(devices),
         deviance=float(deviance),
         dof=int(dof),
@@ -277,10 +279,6 @@ def _notes(group: Hierarchy | None, founds: Sequence[Found]) -> tuple[str, ...]:
         )
     )
     return (f"spread from device to device, with 95 % intervals: {spreads}",)
-
-
-def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(x) for x in row) for row in matrix)
 
 
 def half_width(n_devices: int) -> float:

@@ -12,13 +12,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from devicephys.errors import DataError, FitError
+from devicephys.checks import Array
+from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting.counts import Counts, taken
 from devicephys.fitting.problem import Unknown
 from devicephys.fitting.result import Estimate
+from devicephys.io import measurement
 from devicephys.io.files import parse_number
 from devicephys.mram.junction import at_temperature
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
+from devicephys.units import si
 
 BOUNDS = {  # 1, A, V, s
     "delta": (15.0, 200.0), "i_c0": (1e-7, 1e-2), "v_c0": (1e-3, 1e2), "t_d": (1e-11, 1e-6),
@@ -26,7 +29,14 @@ BOUNDS = {  # 1, A, V, s
 SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MTJ)} | {
     "v_c0_p_ap": ("V", r"V_{c0}^{P \to AP}"), "v_c0_ap_p": ("V", r"V_{c0}^{AP \to P}"),
 }  # fmt: skip
+RANGES = {  # A, V, s: of pulses that write a junction, whatever its parameters
+    "pulse_current": (1e-8, 1.0), "pulse_voltage": (1e-4, 100.0), "pulse_width": (1e-12, 1.0),
+}  # fmt: skip
+RISING = 0.4  # of the pairs of pulses whose rates surely differ: no junction is written so
+FEWEST = 10  # such pairs
+SURELY = 3.0  # standard errors
 GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
+MEASURE = "measure {} pulses or {} ones, where the error rate lies between 1e-4 and 0.9"
 THERMAL = ("bloch", "k_exponent", "shape_field")  # of `MTJ`, in the header where known
 KINDS = {"wer_counts": ("i_c0", "pulse_current"), "wer_counts_voltage": ("v_c0", "pulse_voltage")}
 
@@ -89,7 +99,7 @@ def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]
     Raises
     ------
     DataError
-        If a number in the header is none.
+        If a number in the header is none, or a pulse is none that writes a junction.
 
     Examples
     --------
@@ -100,9 +110,13 @@ def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]
     (8, ('i_c0_p_ap', 'i_c0_ap_p'))
     """
     stem, drive = KINDS[dataset.attrs["kind"]]
+    check_pulses(dataset)
     thermal = _numbers(json.loads(dataset.attrs["metadata"]), THERMAL, dataset.attrs["source"])
     reference = _reference(dataset)
-    factors = np.log([_scaled(t, reference, thermal) for t in dataset.temperature.values])
+    try:
+        factors = np.log([_scaled(t, reference, thermal) for t in dataset.temperature.values])
+    except ParameterError as err:
+        raise DataError(str(err), where=dataset.attrs["source"]) from err
     directions = [d for d in DIRECTIONS if (dataset.direction.values == d).any()]
     every = Counts(
         k=dataset.n_errors.values.astype(np.float64), n=dataset.n_trials.values.astype(np.float64),
@@ -114,6 +128,42 @@ def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]
     names = sorted(set(dataset.device.values.tolist()))
     rows = {name: np.flatnonzero(dataset.device.values == name) for name in names}
     return {name: (mine, taken(every, mine)) for name, mine in rows.items()}
+
+
+def check_pulses(dataset: xr.Dataset) -> None:
+    """Check that pulses are such as write a junction: another unit or column shows here.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts of one of `KINDS`.
+
+    Raises
+    ------
+    DataError
+        If a drive or width is outside `RANGES`.
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> counts = read(path("synthetic_stt_mram_wer.csv"))
+    >>> counts.pulse_current.values[:] *= 1e6
+    >>> check_pulses(counts)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: synthetic_stt_mram_wer.csv: pulse_current of 41.2 A; expected \
+10 nA to 1 A, as junctions are written; check that the column is in A and the right one
+    """
+    for name in (KINDS[dataset.attrs["kind"]][1], "pulse_width"):
+        (low, high), unit = RANGES[name], dataset[name].attrs.get("units", "")
+        for x in (float(dataset[name].min()), float(dataset[name].max())):
+            if not low <= x <= high:
+                raise DataError(
+                    f"{name} of {si(x, unit)}", where=dataset.attrs["source"],
+                    expected=f"{si(low, unit)} to {si(high, unit)}, as junctions are written",
+                    remedy=f"check that the column is in {unit} and the right one",
+                )  # fmt: skip
 
 
 def check_alone(name: str, counts: Counts, where: str) -> None:
@@ -131,7 +181,7 @@ def check_alone(name: str, counts: Counts, where: str) -> None:
     Raises
     ------
     DataError
-        If it has too few points, or none in a direction.
+        If it has too few points, none in a direction, or successes in place of errors.
     FitError
         If every pulse of a direction worked, or failed.
 
@@ -159,13 +209,62 @@ parameters; measure more widths
                 expected="the same directions for all devices",
                 remedy="measure it, or leave the device out",
             )  # fmt: skip
-        if k.sum() == 0 or (k == n).all():
-            outcome = "worked" if k.sum() == 0 else "failed"
-            raise FitError(
-                f"device {name!r}, {direction}: every pulse {outcome}",
-                where=where,
-                remedy="measure where the error rate lies between 1e-4 and 0.9",
-            )
+        _check_outcomes(f"device {name!r}, {direction}: every pulse", k, n, where)
+        if (share := _rising(counts, counts.index == j)) > RISING:
+            raise DataError(
+                f"device {name!r}, {direction}: of two pulses the longer and stronger one fails "
+                f"more often in {share:.0%} of the pairs", where=where,
+                expected="errors that become fewer",
+                remedy="check the columns; if n_errors holds the successes, map them to n_switched",
+            )  # fmt: skip
+
+
+def _rising(counts: Counts, mine: NDArray[np.bool_]) -> float:
+    """Share of the pairs in which one pulse is longer and stronger, and yet fails more often."""
+    k, n, drive, width = (x[mine] for x in (counts.k, counts.n, counts.log_drive, counts.log_width))
+    p = (k + 0.5) / (n + 1.0)
+    variance = p * (1 - p) / n
+    more = p[:, None] - p
+    sure = np.abs(more) > SURELY * np.sqrt(variance[:, None] + variance)
+    sure &= (drive[:, None] >= drive) & (width[:, None] >= width)
+    return float((more > 0)[sure].mean()) if sure.sum() >= FEWEST else 0.0
+
+
+def check_together(dataset: xr.Dataset) -> None:
+    """Check that the counts of all devices can fix their population, whatever one of them tells.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Counts of one of `KINDS`.
+
+    Raises
+    ------
+    FitError
+        If every pulse of a direction worked, or failed, in all devices.
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> from devicephys.io.tidy_csv import read
+    >>> counts = read(path("synthetic_stt_mram_wer.csv"))
+    >>> check_together(counts.assign(n_errors=0 * counts.n_errors))
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.FitError: synthetic_stt_mram_wer.csv: P->AP: every pulse of 8 devices \
+worked; measure shorter pulses or weaker ones, where the error rate lies between 1e-4 and 0.9
+    """
+    for direction in (d for d in DIRECTIONS if (dataset.direction.values == d).any()):
+        mine = dataset.isel(point=np.flatnonzero(dataset.direction.values == direction))
+        what = f"{direction}: every pulse of {len(np.unique(mine.device.values))} devices"
+        _check_outcomes(what, mine.n_errors.values, mine.n_trials.values, dataset.attrs["source"])
+
+
+def _check_outcomes(what: str, k: Array, n: Array, where: str) -> None:
+    if k.sum() == 0:
+        raise FitError(f"{what} worked", where=where, remedy=MEASURE.format("shorter", "weaker"))
+    if (k == n).all():
+        raise FitError(f"{what} failed", where=where, remedy=MEASURE.format("longer", "stronger"))
 
 
 def summary(dataset: xr.Dataset) -> dict[str, object]:
@@ -193,7 +292,7 @@ def summary(dataset: xr.Dataset) -> dict[str, object]:
     return {
         "source": dataset.attrs["source"],
         "sha256": dataset.attrs["sha256"],
-        "synthetic": metadata.get("synthetic", "no").startswith("yes"),
+        "synthetic": measurement.synthetic(dataset),
         "devices": len(set(dataset.device.values.tolist())),
         "directions": sorted(set(dataset.direction.values.tolist())),
         "points": int(dataset.sizes["point"]),

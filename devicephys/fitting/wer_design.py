@@ -114,8 +114,9 @@ def plan(
     parameter : str
         The parameter whose interval is to shrink: delta, t_d, or a critical drive.
     grid : mapping of str to ndarray
-        Values that the tester can set: pulse_current or pulse_voltage as the data have it, and
-        pulse_width; empty for those of the data, up to twice the longest width [A or V, s].
+        Values that the tester can set, shape (n,) each: pulse_current or pulse_voltage as the data
+        have it, and pulse_width; empty for the range of the data, widths to twice the longest
+        [A or V, s].
     trials : float
         Trials of each pulse, >= 1 [1].
     n_pulses : int

@@ -12,6 +12,8 @@ from devicephys.fitting.problem import Found
 from devicephys.fitting.result import DeviceFit
 from devicephys.units import si
 
+LEAST_DEVICES = 4
+MIRRORED, MINORITY = 0.2, 0.5  # share of the way to the mirror image; of the devices
 STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
 
 
@@ -78,6 +80,7 @@ def flags(
     )
     if outside.found:
         said.append(outside.sentence([d.device for d in devices], founds[0].names))
+    said += _swapped([d.device for d in devices], founds)
     step = goodness.counting_step(k, n)
     if step.step > 1:
         said.append(step.sentence())
@@ -94,6 +97,23 @@ def flags(
     return Flags(
         tuple(said), tuple(sorted({*outlying.points, *(j for x in strange for j in x.points)}))
     )
+
+
+def _swapped(names: Sequence[str], founds: Sequence[Found]) -> list[str]:
+    """Say which devices have the critical drives of the others, the directions exchanged."""
+    of = [j for j, name in enumerate(founds[0].names) if name.endswith(("_p_ap", "_ap_p"))]
+    if len(names) < LEAST_DEVICES or len(of) != 2:
+        return []
+    ratio = np.array([f.theta[of[0]] - f.theta[of[1]] for f in founds])  # logarithms
+    usual = np.median(ratio)
+    here = np.abs(ratio + usual) < MIRRORED * np.abs(ratio - usual)
+    if not here.any() or here.mean() >= MINORITY or np.abs(ratio[~here] - usual).max() > abs(usual):
+        return []
+    found = ", ".join(name for name, x in zip(names, here, strict=True) if x)
+    return [
+        f"Swapped: devices {found}: their critical drives are those of the others with the "
+        "directions exchanged; check the column direction"
+    ]
 
 
 def _confounded(longest: float, founds: Sequence[Found]) -> list[str]:

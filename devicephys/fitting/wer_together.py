@@ -11,7 +11,7 @@ from devicephys.fitting import goodness, integrated, wer_data
 from devicephys.fitting.counts import LogWer
 from devicephys.fitting.integrated import Integrated
 from devicephys.fitting.problem import Unknown
-from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult, rows_of
 
 
 def fit(
@@ -73,7 +73,7 @@ def fit(
         recipe=recipe, version=__version__,
         estimates=(*_estimates(unknowns, found, np.sqrt(np.diag(between))),
                    *wer_data.given(dataset)),
-        covariance=_rows(found.covariance), between=_rows(between),
+        covariance=rows_of(found.covariance), between=rows_of(between),
         data=wer_data.summary(dataset) | {"flagged_points": []},
         devices=tuple(
             _device(name, unknowns, found, j, of * spreads, float(deviances[r].sum()), len(r))
@@ -125,7 +125,3 @@ def _notes(reason: str, found: Integrated) -> tuple[str, ...]:
         f"and one t_d, because one cannot be fitted alone ({reason})",
         f"spread from device to device, with 95 % intervals: {spreads}",
     )
-
-
-def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(x) for x in row) for row in matrix)

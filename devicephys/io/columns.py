@@ -20,6 +20,8 @@ from devicephys.io.files import parse_number
 LARGEST = 200 * 2**20  # bytes that a compressed file may declare; measured tables have a few MB
 LONGEST_TEXT = 256  # characters of a cell: numpy gives every row the space of the longest
 UNIT = re.compile(r"(.*\S)\s*(?:\(([^()\[\]]*)\)|\[([^()\[\]]*)\])")
+DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
+ONLY_A_NAME = re.compile(r"0[0-9]+|[0-9]{16,}")  # 007; more digits than a number keeps
 WORDS: Mapping[str, float] = {
     "": math.nan, "nan": math.nan, "inf": math.inf, "infinity": math.inf,
     "+inf": math.inf, "+infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf,
@@ -110,6 +112,8 @@ def from_text(
 ) -> xr.Dataset:
     """Make a dataset of cells of text; a column of numbers and gaps only becomes one of numbers.
 
+    Digits that a number would change stay text: 007, and 1.10 beside 1.1. A mapping reads either.
+
     Parameters
     ----------
     titles : sequence of str
@@ -172,7 +176,7 @@ def from_text(
 
 def _values(cells: list[str], lines: Sequence[int], name: str, origin: Origin) -> np.ndarray:
     numbers = [number(cell) for cell in cells]
-    if None not in numbers:
+    if None not in numbers and not _names(cells):
         return np.array(numbers, dtype=np.float64)
     longest = max(range(len(cells)), key=lambda k: len(cells[k]))
     if len(cells[longest]) > LONGEST_TEXT:
@@ -182,6 +186,15 @@ def _values(cells: list[str], lines: Sequence[int], name: str, origin: Origin) -
             expected=f"at most {LONGEST_TEXT}",
         )
     return np.array(cells, dtype=np.str_)
+
+
+def _names(cells: list[str]) -> bool:
+    """Whether cells of digits are names, which numbers would change or take for one another."""
+    there = {cell for cell in cells if cell}
+    if not all(DIGITS.fullmatch(cell) for cell in there):
+        return False
+    alike = len({float(cell) for cell in there}) < len(there)  # 1.1 and 1.10
+    return alike or any(ONLY_A_NAME.fullmatch(cell) for cell in there)
 
 
 def assemble(

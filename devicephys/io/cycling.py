@@ -16,31 +16,25 @@ from devicephys.io.files import NUMBER, decode, parse_number, read_bytes, sha256
 FEWEST = 5  # cells of a row: an address and two cycles
 
 
-def recognised(path: str | Path) -> bool:
-    """Say whether a file looks like a table of cycles: numbers alone, an odd number of them.
+def matches(content: bytes) -> bool:
+    """Recognise a table of cycles: numbers alone, an odd number of them.
 
     Parameters
     ----------
-    path : str or Path
-        The file.
+    content : bytes
+        All of a file.
 
     Returns
     -------
     bool
         Whether its first line is an address and pairs of resistances, separated by tabs.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or empty.
-
     Examples
     --------
-    >>> from devicephys.data import path
-    >>> recognised(path("synthetic_stt_mram_wer.csv"))
-    False
+    >>> matches(b"200\\t9e4\\t5e3\\t8e4\\t6e3\\n"), matches(b"V\\tI\\n")
+    (True, False)
     """
-    cells = read_bytes(path).split(b"\n", 1)[0].decode("utf-8", "replace").strip().split("\t")
+    cells = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split("\t")
     numbers = all(NUMBER.fullmatch(cell.strip()) for cell in cells)
     return numbers and len(cells) >= FEWEST and len(cells) % 2 == 1
 

@@ -1,6 +1,7 @@
 """Bytes in and out: whole files or none, with errors that a person can act on."""
 
 import hashlib
+import math
 import os
 import re
 import tempfile
@@ -44,6 +45,8 @@ def read_bytes(path: str | Path) -> bytes:
         content = Path(path).read_bytes()
     except FileNotFoundError as err:
         raise DataError("no such file", where=str(path), remedy="check the path") from err
+    except IsADirectoryError as err:
+        raise DataError("is a folder", where=str(path), expected="a file") from err
     except OSError as err:
         raise DataError(
             f"cannot be read ({err.strerror})", where=str(path), remedy="check its permissions"
@@ -166,7 +169,9 @@ def parse_number(text: str) -> float:
     """
     if not NUMBER.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a number")
-    return float(text)
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text[:40]!r} is beyond all numbers")
+    return value
 
 
 def sha256(content: bytes) -> str:
@@ -210,7 +215,7 @@ def refuse_existing(path: str | Path, *, force: bool = False) -> Path:
     OutputExistsError
         If the output exists and `force` is false.
     DataError
-        If its folder does not exist.
+        If its folder does not exist or cannot be written to.
 
     Examples
     --------
@@ -224,6 +229,11 @@ def refuse_existing(path: str | Path, *, force: bool = False) -> Path:
         )
     if not path.parent.is_dir():
         raise DataError("no such folder", where=str(path.parent), remedy="create it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DataError(
+            "a folder that cannot be written to", where=str(path.parent),
+            remedy="choose another place",
+        )  # fmt: skip
     return path
 
 

@@ -11,21 +11,34 @@ import numpy as np
 import xarray as xr
 
 from devicephys.errors import DataError
-from devicephys.io import easyexpert, global_heap, pymeasure, qcodes, sheet, tidy_csv
+from devicephys.io import (
+    cycling,
+    easyexpert,
+    global_heap,
+    pymeasure,
+    qcodes,
+    sheet,
+    staircase,
+    tidy_csv,
+)
 from devicephys.io.files import decode, read_bytes
 from devicephys.io.mapping import apply
 from devicephys.io.tidy_kinds import KINDS, names, nearest
 from devicephys.units import si
 
 FORMATS: Mapping[str, ModuleType] = MappingProxyType(  # asked in this order; any text is a sheet
-    {"easyexpert": easyexpert, "pymeasure": pymeasure, "qcodes": qcodes, "csv or xlsx": sheet}
-)
+    {"easyexpert": easyexpert, "pymeasure": pymeasure, "qcodes": qcodes, "ramps": staircase,
+     "cycles": cycling, "csv or xlsx": sheet}
+)  # fmt: skip
+HEADERLESS = ("ramps", "cycles")  # whose columns have their meaning by their order
 LIKE_TIDY = 0.5  # share of the columns from which a header is taken for a tidy one with a mistake
 MOST_NAMED = 4  # values of a text column
 
 
 def read(path: str | Path, mapping: Mapping[str, str] | None = None) -> xr.Dataset:
     """Read a measurement: tidy CSV, EasyEXPERT, PyMeasure, QCoDeS netCDF, CSV or xlsx.
+
+    Read as well are the headerless tables of `io.staircase` and `io.cycling`.
 
     Parameters
     ----------
@@ -165,6 +178,40 @@ def describe(dataset: xr.Dataset) -> list[str]:
     return [*lines, f"sha256: {dataset.attrs['sha256'][:12]}"]
 
 
+def synthetic(dataset: xr.Dataset) -> bool:
+    """Say whether a measurement is drawn from a model, as its header states.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        As `read` gives.
+
+    Returns
+    -------
+    bool
+        Whether there is a line ``# synthetic: yes``; a remark may follow the word.
+
+    Raises
+    ------
+    DataError
+        If the line says neither yes nor no.
+
+    Examples
+    --------
+    >>> from devicephys.data import path
+    >>> synthetic(read(path("synthetic_stt_mram_wer.csv")))
+    True
+    """
+    said = str(json.loads(dataset.attrs["metadata"]).get("synthetic", "no"))
+    word = re.split(r"\W", said, maxsplit=1)[0].lower()
+    if word not in ("yes", "true", "1", "no", "false", "0"):
+        raise DataError(
+            f"metadata synthetic = {said[:60]!r}", where=dataset.attrs["source"],
+            expected="yes or no, and a remark behind it if there is one",
+        )  # fmt: skip
+    return word in ("yes", "true", "1")
+
+
 def _read(path: str | Path, mapping: Mapping[str, str] | None, kinds: Sequence[str]) -> xr.Dataset:
     where = str(path)
     content = read_bytes(path)
@@ -176,8 +223,13 @@ def _read(path: str | Path, mapping: Mapping[str, str] | None, kinds: Sequence[s
             "a tidy file", where=where, expected="no mapping: its columns have their names",
             remedy="leave out --map; '# key: value' lines above the header hold other facts",
         )  # fmt: skip
-    if found == "tidy" and not mapping:
-        return tidy_csv.read(path)
+    if found in HEADERLESS and mapping:
+        raise DataError(
+            f"a headerless table of {found}", where=where, expected="no mapping",
+            remedy="leave out --map; or write a header if it is none",
+        )  # fmt: skip
+    if not mapping and found in ("tidy", *HEADERLESS):
+        return tidy_csv.read(path) if found == "tidy" else FORMATS[found].read(path)
     if found == "qcodes":
         global_heap.check(content, where)
     dataset: xr.Dataset = FORMATS.get(found, sheet).read(path)

@@ -7,6 +7,7 @@ import h5py
 import xarray as xr
 
 from devicephys.errors import DataError
+from devicephys.io import global_heap
 from devicephys.io.files import read_bytes, write_bytes
 
 
@@ -57,7 +58,7 @@ def read(path: str | Path) -> xr.Dataset:
     Raises
     ------
     DataError
-        If the file is missing, truncated or not netCDF-4.
+        If the file is missing, truncated, damaged or not netCDF-4.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def read(path: str | Path) -> xr.Dataset:
         ...
     devicephys.errors.DataError: missing.nc: no such file; check the path
     """
-    read_bytes(path)
+    global_heap.check(read_bytes(path), str(path))
     try:
         with h5py.File(path, "r") as file:  # refuses quietly what h5netcdf would fail on noisily
             dict(file.attrs)

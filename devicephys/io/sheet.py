@@ -1,7 +1,7 @@
 """Plain tables: CSV with comma, semicolon or tab, and the first sheet of an xlsx workbook.
 
 Blank lines are skipped, ``# key: value`` lines above the header are metadata, then comes one
-header row.
+header row. Excel's first line ``sep=;`` says the separator.
 """
 
 import csv
@@ -20,6 +20,7 @@ OLE_MAGIC = b"\xd0\xcf\x11\xe0"  # .xls, and workbooks under a password
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 WITH_COMMA = re.compile(r"[+-]?[0-9.]*,[0-9.,]*([eE][+-]?[0-9]+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
+SAID = re.compile("sep=(.)", re.IGNORECASE)
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")  # 1,234 is also one thousand and more
 
 Rows = list[tuple[int, list[str]]]  # line of the file, cells
@@ -125,13 +126,20 @@ def parse(text: str, where: str, digest: str = "") -> xr.Dataset:
         for number, line in enumerate(re.split("\r\n|\n|\r", text), 1)
         if line.strip(" \t,;")
     ]
+    said = lines and SAID.fullmatch(lines[0][1].strip(" "))
+    if said and said[1] not in SEPARATORS:
+        raise DataError(
+            f"separator {said[1]!r}", where=f"{where}:{lines[0][0]}",
+            expected="comma, semicolon or tab",
+        )  # fmt: skip
+    lines = lines[1:] if said else lines
     written = (k for k, (_, line) in enumerate(lines) if not line.lstrip().startswith("#"))
     n_head = next(written, len(lines))
     body = lines[n_head:]
     comments: Rows = [(number, [line.strip()]) for number, line in lines[:n_head]]
     if not body:
         raise DataError("no header line", where=where, expected="names of columns, then rows")
-    separator = _separator(body, where)
+    separator = said[1] if said else _separator(body, where)
     rows = [(number, _cells(line, separator, f"{where}:{number}")) for number, line in body]
     if separator != ",":
         rows = _decimal_points(rows, where)

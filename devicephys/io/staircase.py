@@ -13,15 +13,41 @@ from numpy.typing import NDArray
 
 from devicephys.checks import Array
 from devicephys.errors import DataError
-from devicephys.io.files import decode, parse_number, read_bytes, sha256
+from devicephys.io.files import NUMBER, decode, parse_number, read_bytes, sha256
 from devicephys.rram.ramp import Ramps
 
 N_COLUMNS = 6
 SHORTEST, LONGEST = 1e-3, 1e9  # ns
 LEAST_LRS = 100.0  # Ohm: cell and transistor together are never less
+HIGHEST = 100.0  # V
 OTHER_UNIT = 300.0  # a factor beyond any spread of the LRS, and below the 1000 of a prefix
 SAME_STATE, RESET_STATE = 1.2, 3.0  # over a ramp's initial resistance: LRS again, surely not LRS
 MANY_RAMPS = 5
+
+
+def matches(content: bytes) -> bool:
+    """Recognise a table of ramps by the six numbers of its first line.
+
+    Parameters
+    ----------
+    content : bytes
+        All of a file.
+
+    Returns
+    -------
+    bool
+        Whether they can be an address, a width, two voltages and two resistances.
+
+    Examples
+    --------
+    >>> matches(b"1450\\t200\\t0\\t3.5\\t5863\\t5888\\n"), matches(b"V\\tI\\n")
+    (True, False)
+    """
+    cells = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split("\t")
+    if len(cells) != N_COLUMNS or not all(NUMBER.fullmatch(cell.strip()) for cell in cells):
+        return False
+    address, width, *_, before, after = (float(cell) for cell in cells)
+    return address.is_integer() and SHORTEST <= width <= LONGEST and min(before, after) > 0
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -70,7 +96,7 @@ def read(path: str | Path) -> xr.Dataset:
         raise DataError(
             f"row {table[k].tolist()}",
             where=f"{where}:{rows[k]}",
-            expected="finite numbers: a whole address, 1e-3 to 1e9 ns, resistances > 0",
+            expected="finite numbers: a whole address > 0, 1e-3 to 1e9 ns, resistances > 0",
         )
     if (voltage < 0).any():
         k = int(np.flatnonzero(voltage < 0)[0])
@@ -92,6 +118,11 @@ def read(path: str | Path) -> xr.Dataset:
     first = np.flatnonzero(new)
     _refuse_set(rows, before, after, first[ramp], where)
     _warn_of_units(rows, before, after, first, where)
+    if voltage.max() > HIGHEST:
+        warnings.warn(
+            f"{where}: V_SL up to {voltage.max():g} V looks like millivolts; the column must be in "
+            "volts", stacklevel=2,
+        )  # fmt: skip
     _warn_of_lost_restarts(address[first], where)
     cycle = np.zeros(len(first), np.int64)
     for device in np.unique(address[first]):

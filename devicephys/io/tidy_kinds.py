@@ -14,6 +14,7 @@ from devicephys.parameters import DIRECTIONS
 from devicephys.units import column_unit
 
 Cell = float | int | str
+LEAST, MOST = 1e-30, 1e30  # magnitudes of a number, in any SI unit: beyond, models overflow
 WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -48,11 +49,32 @@ class Column:
 def _number(accept: Callable[[float], bool]) -> Callable[[str], float]:
     def parse(text: str) -> float:
         value = parse_number(text)
-        if not math.isfinite(value) or not accept(value):
+        if not math.isfinite(value) or not accept(value) or absurd(value):
             raise ValueError
         return value
 
     return parse
+
+
+def absurd(value: float) -> bool:
+    """Say whether a number has a magnitude that no measurement gives.
+
+    Parameters
+    ----------
+    value : float
+        The number [any SI unit].
+
+    Returns
+    -------
+    bool
+        Whether it is outside 1e-30 to 1e30, and not zero.
+
+    Examples
+    --------
+    >>> absurd(1e300), absurd(-5e-9), absurd(0.0)
+    (True, False, False)
+    """
+    return value != 0 and not LEAST <= abs(value) <= MOST
 
 
 def _integer(minimum: int) -> Callable[[str], int]:

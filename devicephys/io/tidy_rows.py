@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from devicephys.errors import DataError
-from devicephys.io.tidy_kinds import KINDS, Cell, Column, names
+from devicephys.io.files import NUMBER
+from devicephys.io.tidy_kinds import KINDS, LEAST, MOST, Cell, Column, absurd, names
 from devicephys.units import column_unit
 
 Row = dict[str, Cell]
@@ -24,6 +25,7 @@ LARGEST: Mapping[str, tuple[float, str]] = MappingProxyType(
         "switching_field_T": (20.0, "millitesla or oersted; the column must be in tesla"),
     }
 )
+CELSIUS = (15.0, 60.0)  # K: no cryostat stays there, rooms do in degrees Celsius
 REMEDIES: Mapping[str, str] = MappingProxyType(  # of rows with the same key; counts otherwise
     {"resistance_pulses": "number the pulses", "switching_fields": "number the cycles",
      "resistances": "number the cycles"}
@@ -87,6 +89,8 @@ def remedy(column: Column, text: str) -> str:
     """
     if "magnitude" in column.expected and text.startswith("-"):
         return "give magnitudes: the direction has its own column"
+    if NUMBER.fullmatch(text) and absurd(float(text)):
+        return f"no measurement gives a magnitude outside {LEAST:g} to {MOST:g}"
     return ""
 
 
@@ -188,6 +192,13 @@ def to_dataset(
                     f"{where}: {c.name} up to {size:g} {column_unit(c.name)} looks like {likely}",
                     stacklevel=4,
                 )
+    if "temperature" in variables:
+        cold = [t for t in variables["temperature"][1].tolist() if CELSIUS[0] <= t <= CELSIUS[1]]
+        if cold:
+            warnings.warn(
+                f"{where}: temperature_K of {cold[0]:g} K looks like degrees Celsius; the column "
+                "must be in kelvin", stacklevel=4,
+            )  # fmt: skip
     attrs = {
         "kind": kind,
         "source": Path(where).name,

@@ -333,7 +333,8 @@ def thermal_scaling(mtj: MTJ, temperature: ArrayLike) -> tuple[Array, Array]:
     (0.9374, 0.7028)
     """
     t = in_range("temperature", temperature, "K", above=0)
-    m = (1 - mtj.bloch * t**1.5) / (1 - mtj.bloch * mtj.temperature**1.5)
+    base = 1 - mtj.bloch * mtj.temperature**1.5
+    m = np.where(base > 0, (1 - mtj.bloch * t**1.5) / (base or 1.0), 0.0)
     h_k = (1 + mtj.shape_field) * np.abs(m) ** (mtj.k_exponent - 1) - mtj.shape_field * m
     if not ((m > 0) & (h_k > 0)).all():
         worst = float(np.ravel(t)[np.ravel((m <= 0) | (h_k <= 0)).argmax()])

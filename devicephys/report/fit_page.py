@@ -11,6 +11,11 @@ from devicephys.plotting import to_svg
 from devicephys.report import verdicts
 from devicephys.report.page import Svg, data_rows, plain, render
 
+PAPER = (
+    "Resistances of each state, sorted, on log-normal probability paper: one log-normal law is a "
+    "straight line. Points are samples (at most 300 a state; samples out of range keep their place "
+    "in the order), lines the fitted laws."
+)
 RINGS = " Red rings: points that a check has flagged."
 
 
@@ -132,6 +137,10 @@ def figures(fit: FitResult, check: xr.Dataset | None, *, whole: bool) -> list[Sv
     []
     """
     svg = []
+    if check is not None and check.attrs["shown"] == "resistance":
+        figure = plotting_fit.probability_paper_figure(check)
+        svg.append((to_svg(figure, "states"), PAPER))
+        check = None
     if check is not None and whole:
         figure = plotting_fit.points_figure(check, bool(fit.data["synthetic"]))
         svg.append((to_svg(figure, "points"), _of_points(check)))
@@ -146,7 +155,7 @@ def figures(fit: FitResult, check: xr.Dataset | None, *, whole: bool) -> list[Sv
                 "a true model." + RINGS * bool(check.flagged.any()),
             )
         )
-    if fit.devices:
+    if len(fit.devices) > 1:
         svg.append((to_svg(plotting_fit.devices_figure(fit), "devices"), _of_devices(fit)))
     if fit.profiles:
         svg.append(

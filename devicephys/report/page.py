@@ -119,10 +119,15 @@ def data_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     --------
     >>> data_rows({"source": "x.csv", "trials": 1000000, "temperatures_K": [300.0]})
     [('source', 'x.csv'), ('trials', '1 000 000'), ('temperatures', '300 K')]
+    >>> data_rows({"kinds": {"wer_counts": {"residuals": 30, "deviance": 22.38}}})
+    [('wer_counts', 'residuals 30, deviance 22.38')]
     """
     rows = []
     for name, value in data.items():
         if name in HIDDEN:
+            continue
+        if isinstance(value, Mapping):  # files, kinds of data: a row each
+            rows += [(str(key), _facts(facts)) for key, facts in value.items()]
             continue
         unit = column_unit(name)
         label = (name if unit == "1" else name.rsplit("_", 1)[0]).replace("_", " ")
@@ -134,3 +139,13 @@ def data_rows(data: Mapping[str, Any]) -> list[tuple[str, str]]:
         ]  # fmt: skip
         rows.append((label, ", ".join(texts) or "not stated"))
     return rows
+
+
+def _facts(facts: Any) -> str:
+    """The numbers of a mapping; of a checksum, what is read aloud."""
+    if isinstance(facts, Mapping):
+        return ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}"
+            for name, value in facts.items() if isinstance(value, int | float)
+        )  # fmt: skip
+    return f"sha256 {str(facts)[:12]}"

@@ -123,7 +123,10 @@ def split_variance(values: Array, device: NDArray[np.str_]) -> Variance:
     names, index, counts = np.unique(device, return_inverse=True, return_counts=True)
     k, n = len(names), len(values)
     if k < 2 or n == k:
-        raise DataError(f"{n} values of {k} devices", expected="two devices, two values of one")
+        raise DataError(
+            f"{n} values of {k} devices", expected="two devices, two values of one",
+            remedy="measure more devices, and each of them more often",
+        )  # fmt: skip
     means = np.bincount(index, values) / counts
     within = float(((values - means[index]) ** 2).sum() / (n - k))
     n_0 = (n - (counts**2).sum() / n) / (k - 1)  # equals the count where all counts are equal
