@@ -108,8 +108,8 @@ def check(dataset: xr.Dataset, result: FitResult, rng: np.random.Generator) -> x
         order = np.argsort(log_r, kind="stable")
         rank = (np.arange(len(order)) + 0.5) / len(order)  # bounds hold their place in the order
         shown = np.flatnonzero(kind[order] == "exact")
-        ends = scipy_stats.norm.ppf(rank[shown[[0, -1]]])
-        even = scipy_stats.norm.cdf(np.linspace(*ends, SHOWN))  # so that the tails are seen
+        first, last = scipy_stats.norm.ppf(rank[shown[[0, -1]]])
+        even = scipy_stats.norm.cdf(np.linspace(first, last, SHOWN))  # so that the tails are seen
         shown = shown[np.unique(np.searchsorted(rank[shown], even).clip(max=len(shown) - 1))]
         x = log_r[order][shown]
         parts.append(xr.Dataset(

@@ -137,7 +137,7 @@ def test_missing_file(tmp_path):
 
 
 def test_folder_is_not_a_file(tmp_path):
-    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
+    with pytest.raises(DataError, match="is a folder"):
         load(tmp_path)
 
 

@@ -183,5 +183,5 @@ def test_a_missing_or_unreadable_file_is_bad_data(tmp_path):
             junction_toml.read(tmp_path / "j.toml")
     with pytest.raises(DataError, match="no such file"):
         junction_toml.read(tmp_path / "none.toml")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder"):
         junction_toml.read(tmp_path)

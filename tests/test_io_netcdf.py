@@ -135,7 +135,7 @@ def test_empty_file(tmp_path):
 
 
 def test_folder(tmp_path):
-    assert "cannot be read (Is a directory)" in refused(tmp_path)
+    assert "is a folder" in refused(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
