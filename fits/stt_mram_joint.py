@@ -130,6 +130,10 @@ def datasets_of(tree: xr.DataTree) -> dict[str, xr.Dataset]:
 def assemble(tree: xr.DataTree) -> Assembly:
     """Choose the parameters and bring every kind of data to what a fit takes."""
     datasets, where = datasets_of(tree), tree.attrs["source"]
+    written = [datasets[kind] for kind in junction_data.DRIVES if kind in datasets]
+    if not any(((d.n_errors > 0) & (d.n_errors < d.n_trials)).any() for d in written):
+        for one in written:
+            wer_data.check_together(one)
     header = json.loads(tree.attrs["metadata"])
     temperature = _reference(datasets, header, where)
     chosen = junction_unknowns.unknowns(datasets, header, temperature, where)
@@ -313,12 +317,12 @@ def table(dataset: xr.DataTree, result: FitResult, grid: Mapping[str, Array]) ->
     The drive is a current unless the grid, or the data, have voltages alone. The interval is that
     of the fit's covariance through the slopes of ln BER; a rate below 1e-12 is only bounded.
     """
+    if {"pulse_current", "pulse_voltage"} <= set(grid):
+        raise DataError("a grid of currents and of voltages", expected="one of both")
     for name in grid:
         known("axis of this recipe", name, ("pulse_current", "pulse_voltage", "pulse_width"))
         low, high = wer_data.RANGES[name]
         in_range(name, grid[name], tables.AXES[name], above=low, below=high, inclusive=True)
-    if {"pulse_current", "pulse_voltage"} <= set(grid):
-        raise DataError("a grid of currents and of voltages", expected="one of both")
     kind, axis = _driven(dataset, grid)
     level = grid[axis] if axis in grid else _shared(dataset, kind, axis)
     width = grid["pulse_width"] if "pulse_width" in grid else _widths(dataset, kind)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from devicephys.fits import recipe, stt_mram_joint, synthetic_joint
 
-from devicephys.errors import DataError, ParameterError
+from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting import problem
 from devicephys.fitting import result as fit_result
 from devicephys.io import tidy_csv
@@ -41,7 +41,7 @@ def test_recovers_the_parameters_the_data_were_made_with(fitted):
         if e.vary:  # 4 sigma, nine times: once in 1700
             assert abs(e.value - fitted.data["truth"][f"truth_{e.name}"]) < 4 * e.stderr
     assert fitted.p_value > 0.001
-    assert fitted.dof == 30 + 18 + 62 + 92 - 9
+    assert fitted.dof == 30 + 18 + 62 + 100 - 9
     assert fitted.flags == ()
 
 
@@ -103,6 +103,15 @@ def test_table_bounds_the_error_rate_of_the_junction(tree, fitted):
         stt_mram_joint.table(tree, fitted, {"spread": np.array([1.0])})
     with pytest.raises(DataError, match="a grid of currents and of voltages"):
         stt_mram_joint.table(tree, fitted, {"pulse_voltage": current, "pulse_current": current})
+
+
+def test_write_errors_that_tell_nothing_are_refused_with_what_to_measure(tree):
+    datasets = stt_mram_joint.datasets_of(tree)
+    for kind in {"wer_counts", "wer_counts_voltage"} & set(datasets):
+        datasets[kind] = datasets[kind].assign(n_errors=0 * datasets[kind].n_errors)
+    silent = stt_mram_joint.gathered(datasets, "x")
+    with pytest.raises(FitError, match="every pulse of 1 device worked; measure shorter pulses"):
+        stt_mram_joint.assemble(silent)
 
 
 def test_result_survives_json_and_gives_the_junction(fitted, tmp_path):

@@ -42,3 +42,13 @@ def test_grows_and_beyond_asks_the_solver():
         point = [np.log([x]) for x in (i, tau, 60.0)]
         exact = fokker_planck.wer(i, tau, 60.0, readout="relaxed", atol=1e-10)
         assert np.exp(read(*point))[0] == pytest.approx(float(exact), rel=1e-4, abs=1e-9)
+
+
+def test_a_rate_is_never_above_one():
+    """Short pulses write nothing: a sum of polynomials must not say more than always."""
+    read = growing(1000.0)
+    i, tau = np.meshgrid([0.6, 1.5, 2.6], np.geomspace(0.05, 12, 200))
+    log_i, log_tau = np.log(i.ravel()), np.log(tau.ravel())
+    found = read(log_i, log_tau, np.full(len(log_i), np.log(60.0)))
+    assert found.max() <= 0
+    assert found.max() > -1e-6

@@ -83,7 +83,7 @@ UNITS = {"A": ["A", "mA", "uA", "µA", "nA"], "s": ["s", "ms", "us", "ns", "ps"]
 
 
 @given(
-    st.tuples(st.floats(1e-9, 1e-3), st.floats(1e-9, 1.0), st.floats(1.0, 500.0)),
+    st.tuples(st.floats(1e-9, 1e-3), st.floats(1e-9, 1.0), st.floats(200.0, 500.0)),
     st.tuples(*(st.sampled_from(x) for x in UNITS.values())),
 )
 @settings(deadline=None, max_examples=25, derandomize=True)

@@ -185,9 +185,10 @@ def growing(trials: float) -> Callable[[Array, Array, Array], Array]:
     impossible = False
 
     def read(*asked: Array) -> Array:
+        """Chebyshev sums may end a rounding above ln 1."""
         nonlocal drawn, impossible
         if drawn is not None and inside(drawn, *asked):
-            return log_write_error_rate(drawn, *asked)
+            return np.minimum(log_write_error_rate(drawn, *asked), 0.0)
         if not impossible:
             low = np.array([x.min() for x in asked]) - MARGIN
             high = np.array([x.max() for x in asked]) + MARGIN
@@ -198,7 +199,9 @@ def growing(trials: float) -> Callable[[Array, Array, Array], Array]:
             except AccuracyError:
                 impossible = True
             else:
-                return log_write_error_rate(drawn, *asked)
+                return np.minimum(
+                    log_write_error_rate(drawn, *asked), 0.0
+                )  # a rate, however near 1
         i, tau, delta = (np.exp(x) for x in asked)
         return _logs(fokker_planck.wer(i, tau, delta, readout="relaxed", atol=SAFE / trials))
 

@@ -25,7 +25,7 @@ METHODS = {
     "bootstrap": "parametric bootstrap",
     "posterior": "posterior",
 }
-POPULATIONS = 200  # drawn: the ends of an interval have an error of 0.15 standard errors
+POPULATIONS = 200  # drawn: ends have an error of 0.2 (many devices) to 0.4 (five) standard errors
 MOST_FAILED = 0.1  # of the drawn populations
 
 

@@ -27,7 +27,7 @@ from devicephys.fitting.problem import (
 from devicephys.stats import LEVEL
 
 CHI_SQUARE = float(scipy_stats.chi2.ppf(LEVEL, 1))  # rise of the deviance at the ends
-DRAWS = 400  # of a bootstrap: its ends then have an error of 0.1 standard errors
+DRAWS = 400  # of a bootstrap: its ends then have an error of 0.13 standard errors
 MOST_FAILED = 0.05  # of the draws of a bootstrap
 CLOSE = 0.002  # of the root of the rise, where an end is found
 BETTER = 0.01  # of the deviance: a profile that falls by more has left a local minimum

@@ -3,8 +3,10 @@
 The law of `mram.switching_field` has a hazard: a layer that is still there at the field H switches
 in the next dH with the probability dLambda. The field axis of every direction and rate is cut into
 bins of equal width, and each bin is a binomial count: those that switch in it, of those that are
-left. Their likelihood is exactly that of the grouped fields; grouping makes the variance of Delta
-and H_k 4 % larger (300 fields a direction and rate).
+left. The bins end half a bin beyond the lowest and the highest field, and that none lies outside
+counts too: with the outer bins left open Delta came out low, by half a standard error for ten
+fields. Against the likelihood of the fields themselves the mean shift is below .02 standard errors
+for ten fields or more; grouping makes the variance of Delta and H_k a few per cent larger.
 """
 
 from dataclasses import dataclass, replace
@@ -79,7 +81,7 @@ def grouped(dataset: xr.Dataset) -> list[Fields]:
     ...           "switching_field": np.linspace(0.1, 0.2, 10)}
     >>> found = grouped(xr.Dataset({k: ("point", v) for k, v in fields.items()}))[0]
     >>> found.left[0], len(found.edges)
-    (np.float64(10.0), 23)
+    (np.float64(10.0), 25)
     """
     result = []
     keys = zip(dataset.direction.values.tolist(), dataset.field_rate.values.tolist(), strict=True)
@@ -92,7 +94,9 @@ def grouped(dataset: xr.Dataset) -> list[Fields]:
                 where=str(dataset.attrs.get("source", "")),
                 expected=f"{LEAST_FIELDS} or more that differ",
             )
-        edges = np.linspace(field.min(), field.max(), BINS + 1)[1:-1]
+        # Bins that end half a bin beyond the fields: that no field lies outside is data as well.
+        half = (field.max() - field.min()) / (BINS - 1) / 2
+        edges = np.linspace(field.min() - half, field.max() + half, BINS + 1)
         switched = np.histogram(field, np.r_[-np.inf, edges])[0].astype(np.float64)
         result.append(
             Fields(direction_of(text), rate, edges, switched, _left(len(field), switched))

@@ -45,6 +45,7 @@ from devicephys.mram.spread import Spread, spread_of_covariance
 from devicephys.parameters import MTJ, Direction
 from devicephys.stats import LEVEL
 
+FEWEST_RESAMPLED = 5  # devices, below which percentiles are their range
 LEAST_TOGETHER = 5  # devices that are fitted together where one cannot be fitted alone
 POOR = 3.0  # deviance over degrees of freedom at which another start is tried
 
@@ -134,7 +135,7 @@ def fit(
         estimates, between = _population(unknowns, group), group.between
         covariance = group.mean_covariance
     intervals = {}
-    if group is not None:
+    if group is not None and len(founds) >= FEWEST_RESAMPLED:
         low, high = np.exp(
             resampled([f.theta for f in founds], [f.covariance for f in founds], group.between, rng)
         )

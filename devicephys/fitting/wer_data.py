@@ -256,7 +256,8 @@ worked; measure shorter pulses or weaker ones, where the error rate lies between
     """
     for direction in (d for d in DIRECTIONS if (dataset.direction.values == d).any()):
         mine = dataset.isel(point=np.flatnonzero(dataset.direction.values == direction))
-        what = f"{direction}: every pulse of {len(np.unique(mine.device.values))} devices"
+        devices = len(np.unique(mine.device.values))
+        what = f"{direction}: every pulse of {devices} device" + "s" * (devices > 1)
         _check_outcomes(what, mine.n_errors.values, mine.n_trials.values, dataset.attrs["source"])
 
 

@@ -21,7 +21,8 @@ LARGEST = 200 * 2**20  # bytes that a compressed file may declare; measured tabl
 LONGEST_TEXT = 256  # characters of a cell: numpy gives every row the space of the longest
 UNIT = re.compile(r"(.*\S)\s*(?:\(([^()\[\]]*)\)|\[([^()\[\]]*)\])")
 DIGITS = re.compile(r"[0-9]+(\.[0-9]+)?")
-ONLY_A_NAME = re.compile(r"0[0-9]+|[0-9]{16,}")  # 007; more digits than a number keeps
+MANY = 300  # digits, near which a float overflows
+PADDED = re.compile(r"0[0-9]+")  # 007
 WORDS: Mapping[str, float] = {
     "": math.nan, "nan": math.nan, "inf": math.inf, "infinity": math.inf,
     "+inf": math.inf, "+infinity": math.inf, "-inf": -math.inf, "-infinity": -math.inf,
@@ -194,7 +195,12 @@ def _names(cells: list[str]) -> bool:
     if not all(DIGITS.fullmatch(cell) for cell in there):
         return False
     alike = len({float(cell) for cell in there}) < len(there)  # 1.1 and 1.10
-    return alike or any(ONLY_A_NAME.fullmatch(cell) for cell in there)
+    return alike or any(PADDED.fullmatch(cell) or _lossy(cell) for cell in there)
+
+
+def _lossy(cell: str) -> bool:
+    """Whether a whole number has more digits than a float keeps."""
+    return cell.isdecimal() and len(cell) < MANY and int(cell) != int(float(cell))
 
 
 def assemble(
