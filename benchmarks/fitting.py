@@ -1,6 +1,7 @@
 """Fits of write-error counts: time, bias, profiles; against the solver and against iminuit."""
 
 from collections.abc import Callable
+from functools import partial
 
 import iminuit
 import numpy as np
@@ -9,12 +10,11 @@ from devicephys.validation import Figure
 
 from benchmarks import fastest
 from devicephys.fitting import interval_methods, intervals, problem
-from devicephys.fitting.chart import growing
+from devicephys.fitting.chart import growing, solution
 from devicephys.fitting.counts import Counts, log_probabilities
 from devicephys.fitting.problem import Values
 from devicephys.fitting.result import FitResult
 from devicephys.fitting.wer_data import by_device
-from devicephys.mram import fokker_planck
 
 SEED = 1
 NAMES = ("delta", "i_c0_p_ap", "i_c0_ap_p", "t_d")
@@ -67,14 +67,10 @@ def _against_solver(counts: Counts, parts: interval_methods.Problem) -> Figure:
     chart = growing(1e6)
     log_probabilities(counts, found.values, chart)  # draws the chart
 
-    def solver(log_i: np.ndarray, log_tau: np.ndarray, log_delta: np.ndarray) -> np.ndarray:
-        i, tau, delta = np.exp(log_i), np.exp(log_tau), np.exp(log_delta)
-        return np.log(fokker_planck.wer(i, tau, delta, readout="relaxed", atol=1e-12))
-
     def seconds(read: Callable[..., np.ndarray], values: Values) -> float:
         return fastest(lambda: log_probabilities(counts, values, read))
 
-    ratio = seconds(solver, found.values) / seconds(chart, found.values)
+    ratio = seconds(partial(solution, atol=1e-12), found.values) / seconds(chart, found.values)
     return Figure("likelihood by the chart, times faster than by the solver", ratio, "1",
                   "reported", None)  # fmt: skip
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from devicephys.checks import Array
 
 MOST_VALUES = 1_000_000  # of an axis
+AXIS = "START:STOP:N or a comma list"  # in the help of options
 
 Out = Annotated[Path, typer.Option("-o", "--output", help="File or folder to write.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing output.")]

@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from devicephys.cli_common import Quiet, bar, numbers
+from devicephys.cli_common import AXIS, Quiet, bar, numbers
 from devicephys.errors import ParameterError
-
-Axis = "START:STOP:N or a comma list"
 
 
 def plan(
@@ -18,17 +16,17 @@ def plan(
     parameter: Annotated[str, typer.Option(help="Whose interval is to shrink.")] = "delta",
     currents: Annotated[
         str | None,
-        typer.Option(help=f"Pulse currents that can be set, in ampere: {Axis}.",
+        typer.Option(help=f"Pulse currents that can be set, in ampere: {AXIS}.",
                      show_default="range of the data"),
     ] = None,
     voltages: Annotated[
         str | None,
-        typer.Option(help=f"The same in volt, for data against voltage: {Axis}.",
+        typer.Option(help=f"The same in volt, for data against voltage: {AXIS}.",
                      show_default="range of the data"),
     ] = None,
     widths: Annotated[
         str | None,
-        typer.Option(help=f"Pulse widths that can be set, in seconds: {Axis}.",
+        typer.Option(help=f"Pulse widths that can be set, in seconds: {AXIS}.",
                      show_default="to twice the longest"),
     ] = None,
     trials: Annotated[float, typer.Option(help="Trials of each pulse.")] = 1e6,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devicephys.cli_common import Force, Out, Quiet, Seed, bar, numbers
+from devicephys.cli_common import AXIS, Force, Out, Quiet, Seed, bar, numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,20 +19,18 @@ app = typer.Typer(
     help="Write a synthetic data set with a chosen plan, for planning a measurement.",
 )
 
-Axis = "START:STOP:N or a comma list"
-
 
 @app.command()
 def wer(
     out: Out,
     currents: Annotated[
         str | None,
-        typer.Option(help=f"Pulse currents of both directions in ampere, {Axis}.",
+        typer.Option(help=f"Pulse currents of both directions in ampere, {AXIS}.",
                      show_default="1.5 to 2.6 I_c0"),
     ] = None,
     widths: Annotated[
         str | None,
-        typer.Option(help=f"Pulse widths in seconds, {Axis}.", show_default="1 to 15 t_D"),
+        typer.Option(help=f"Pulse widths in seconds, {AXIS}.", show_default="1 to 15 t_D"),
     ] = None,
     trials: Annotated[float, typer.Option(help="Pulses at every point.")] = 1e6,
     devices: Annotated[int, typer.Option(help="Number of devices.")] = 8,
@@ -98,7 +96,7 @@ def ramps(
     devices: Annotated[int, typer.Option(help="Number of devices.")] = 50,
     cycles: Annotated[int, typer.Option(help="Ramps of every device.")] = 10,
     voltages: Annotated[
-        str, typer.Option(help=f"Voltages of the staircase in volt, {Axis}.")
+        str, typer.Option(help=f"Voltages of the staircase in volt, {AXIS}.")
     ] = "0.05:1.4:28",
     pulse_width: Annotated[float, typer.Option(help="Width of every pulse in seconds.")] = 200e-9,
     seed: Seed = 1,

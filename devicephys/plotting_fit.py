@@ -16,7 +16,7 @@ from scipy.special import log_ndtr, ndtri_exp
 from devicephys.checks import Array
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.plotting import COLOURS, MARKERS, STYLE, panels, rate_points
-from devicephys.stats import NORMAL_QUANTILE
+from devicephys.stats import CHI_SQUARE, NORMAL_QUANTILE, binomial_interval
 from devicephys.units import prefix_of, si
 
 WIDTH = 9.2  # of a whole figure, in inches
@@ -25,7 +25,6 @@ GREY = "#777777"
 LABELS = {"pulse_current": "pulse current", "pulse_voltage": "pulse voltage",
           "pulse_width": "pulse width"}  # fmt: skip
 UNITS = {"pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
-CHI_SQUARE = float(scipy_stats.chi2.ppf(0.95, 1))  # 3.84
 MOST_NAMES = 40  # of devices at an axis, beyond which they cannot be read
 MOST_KEYS = 7  # of a legend
 MOST_CURVES = 10  # of profiles that a legend names
@@ -113,7 +112,7 @@ def _rates(check: xr.Dataset, switching: bool) -> Array:
     k, n = check.n_errors.values, check.n_trials.values
     if switching:
         return np.asarray(1 - k / n)
-    return np.asarray(np.where(k > 0, k / n, 1 - 0.05 ** (1 / n)))
+    return np.asarray(np.where(k > 0, k / n, binomial_interval(k, n)[1]))
 
 
 def _series(

@@ -10,6 +10,7 @@ from devicephys.errors import ParameterError
 
 LEVEL = 0.95  # confidence level of every interval that the package prints
 NORMAL_QUANTILE = float(scipy_stats.norm.ppf(0.5 + LEVEL / 2))  # half width, in standard errors
+CHI_SQUARE = float(scipy_stats.chi2.ppf(LEVEL, 1))  # rise of a deviance at the ends of an interval
 
 
 def binomial_interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Array, Array]:

@@ -305,6 +305,66 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
     return flat.isel(point=order[ber < best_before])
 
 
+def of_writes(
+    axes: Mapping[str, Array],
+    p01: Array,
+    p10: Array,
+    log_half_width: Array,
+    energy_per_bit: Array,
+    resolved: float,
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Make the table of writes of 0 and 1 in equal numbers, its interval symmetric in ln BER.
+
+    Parameters
+    ----------
+    axes : mapping of str to ndarray
+        Axes and their values, as for `make`, shape (n,) each [SI].
+    p01, p10 : ndarray
+        Error rates of writing 0 and 1, shape of the axes [1].
+    log_half_width : ndarray
+        Half width of the 95 % interval of ln BER, shape of the axes [1].
+    energy_per_bit : ndarray
+        Mean energy of a write, shape of the axes [J].
+    resolved : float
+        Least rate that the solver tells: a lower one is only bounded, by 0 and this or more [1].
+    attrs : mapping
+        As for `make`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The table.
+
+    Raises
+    ------
+    ParameterError, DataError
+        As `make`.
+
+    Examples
+    --------
+    >>> one = np.array([1e-3])
+    >>> table = of_writes({"pulse_voltage": np.array([1.0])}, one, 3 * one, 0 * one + 0.1,
+    ...                   0 * one + 1e-13, 1e-12, {"source": "doc"})
+    >>> float(table.ber[0]), float(table.ber_hi[0].round(6))
+    (0.002, 0.00221)
+    """
+    ber, factor = (p10 + p01) / 2, np.exp(log_half_width)
+    bounded = ber < resolved
+    return make(
+        axes,
+        {
+            "ber": ber,
+            "ber_lo": np.where(bounded, 0.0, ber / factor),
+            "ber_hi": np.minimum(np.maximum(ber * factor, np.where(bounded, resolved, 0)), 1.0),
+            "p01": p01,
+            "p10": p10,
+            "energy_per_bit": energy_per_bit,
+        },
+        attrs,
+    )
+
+
 def read(path: str | Path) -> xr.Dataset:
     """Read a table from a netCDF file and check it.
 

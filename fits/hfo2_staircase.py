@@ -8,6 +8,7 @@ whose data are stored with an error-correcting code (`CODED`): formulas over the
 """
 
 import warnings
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -38,7 +39,7 @@ LOWEST, HIGHEST = 0.75, 1.40  # V: below, HRS and LRS are one; above, too many r
 def read(path: str | Path) -> xr.Dataset:
     """Read the headerless table of ramps, or tidy resistance pulses, such as synthetic ones."""
     first = read_bytes(path).lstrip().splitlines()[0]
-    tidy = first.startswith((b"#", b"\xef\xbb\xbf")) or b"pulse_voltage_V" in first
+    tidy = first.startswith((b"#", BOM_UTF8)) or b"pulse_voltage_V" in first
     return _in_order(tidy_csv.read(path)) if tidy else staircase.read(path)
 
 

@@ -330,19 +330,9 @@ def table(dataset: xr.DataTree, result: FitResult, grid: Mapping[str, Array]) ->
     pulses = square(drive, level[:, None], width[None, :])
     mtj = junction(result)
     p10, p01 = _rates(mtj, pulses)
-    ber = (p10 + p01) / 2
-    factor = np.exp(_uncertainty(result, pulses))
-    bounded = ber < RESOLVED
-    return tables.make(
-        {axis: level, "pulse_width": width},
-        {
-            "ber": ber,
-            "ber_lo": np.where(bounded, 0.0, ber / factor),
-            "ber_hi": np.minimum(np.maximum(ber * factor, np.where(bounded, RESOLVED, 0)), 1.0),
-            "p01": p01,
-            "p10": p10,
-            "energy_per_bit": energy_per_bit(mtj, pulses),
-        },
+    return tables.of_writes(
+        {axis: level, "pulse_width": width}, p01, p10, _uncertainty(result, pulses),
+        energy_per_bit(mtj, pulses), RESOLVED,
         {
             "title": "STT-MRAM write error rate and energy of one junction"
             + " (synthetic)" * bool(result.data["synthetic"]),
@@ -351,7 +341,7 @@ def table(dataset: xr.DataTree, result: FitResult, grid: Mapping[str, Array]) ->
             "bit": "1 is AP; the cell starts in the opposite state; junction energy, mean of both",
             "synthetic": int(result.data["synthetic"]),
         },
-    )
+    )  # fmt: skip
 
 
 def _driven(tree: xr.DataTree, grid: Mapping[str, Array]) -> tuple[str, str]:

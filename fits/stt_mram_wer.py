@@ -73,19 +73,9 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     width = grid.get("pulse_width", np.linspace(longest / 10, longest, 10))
     pulses = square("current", current[:, None], width[None, :])
     p10, p01 = rates = [_rate(result, pulses, d) for d in DIRECTIONS]
-    ber = (p10.wer + p01.wer) / 2
-    factor = np.exp(_uncertainty(result, rates))
-    bounded = ber < RESOLVED
-    return tables.make(
-        {"pulse_current": current, "pulse_width": width},
-        {
-            "ber": ber,
-            "ber_lo": np.where(bounded, 0.0, ber / factor),
-            "ber_hi": np.minimum(np.maximum(ber * factor, np.where(bounded, RESOLVED, 0)), 1.0),
-            "p01": p01.wer,
-            "p10": p10.wer,
-            "energy_per_bit": energy_per_bit(mtj, pulses),
-        },
+    return tables.of_writes(
+        {"pulse_current": current, "pulse_width": width}, p01.wer, p10.wer,
+        _uncertainty(result, rates), energy_per_bit(mtj, pulses), RESOLVED,
         {
             "title": "STT-MRAM write error rate and energy"
             + " (synthetic)" * bool(result.data["synthetic"]),
@@ -94,7 +84,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "bit": "1 is AP; the cell starts in the opposite state; junction energy, mean of both",
             "synthetic": int(result.data["synthetic"]),
         },
-    )
+    )  # fmt: skip
 
 
 def _rate(result: FitResult, pulses: Pulse, direction: Direction) -> ArrayRate:

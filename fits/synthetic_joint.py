@@ -6,7 +6,6 @@ junction is a plausible 35-nm perpendicular free layer, not a fit to anything.
 ``python -m devicephys.fits.synthetic_joint FOLDER`` writes one tidy CSV file a kind.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -14,13 +13,12 @@ import numpy as np
 import xarray as xr
 
 from devicephys.checks import Array
-from devicephys.io import tidy_csv, tidy_kinds
+from devicephys.io import tidy_csv, tidy_rows
 from devicephys.mram import switching_field, thermal
 from devicephys.mram.junction import angular_resistance, bias_tmr
 from devicephys.mram.pulse import square
 from devicephys.mram.write import write_error_rate
 from devicephys.parameters import DIRECTIONS, MTJ
-from devicephys.units import column_unit
 
 TRUTH = MTJ(
     delta=58.0, i_c0_p_ap=38e-6, i_c0_ap_p=27e-6, t_d=1.1e-9, r_p=6.2e3, tmr=1.2, v_h=0.55,
@@ -72,14 +70,8 @@ def write(folder: str | Path, seed: int = SEED) -> None:
 
 
 def _dataset(kind: str, rows: list[Row], metadata: dict[str, str], seed: int) -> xr.Dataset:
-    variables = {
-        c.variable: ("point", np.array(values), {"units": column_unit(c.name)})
-        for c, values in zip(tidy_kinds.KINDS[kind], zip(*rows, strict=True), strict=True)
-    }
     extra = {"resistance_error": f"{RESISTANCE_ERROR:g}"} if kind == "resistance_loop" else {}
-    attrs = {"kind": kind, "source": f"synthetic, seed {seed}", "sha256": "",
-             "metadata": json.dumps(metadata | extra)}  # fmt: skip
-    return xr.Dataset(variables, attrs=attrs)
+    return tidy_rows.drawn(rows, kind, seed, metadata | extra)
 
 
 def _writes(truth: MTJ, drive: str, rng: np.random.Generator) -> list[Row]:

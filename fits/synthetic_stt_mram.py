@@ -7,7 +7,6 @@ and testing the way through, and say "synthetic" wherever they go. The junction 
 The shipped file is made by ``python -m devicephys.fits.synthetic_stt_mram OUT.csv``.
 """
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,13 +17,12 @@ import xarray as xr
 from devicephys.checks import Array, in_range, whole
 from devicephys.errors import ParameterError
 from devicephys.fitting.wer_data import RANGES
-from devicephys.io import tidy_csv, tidy_kinds
+from devicephys.io import tidy_csv, tidy_rows
 from devicephys.mram.junction import mtj_from_stack
 from devicephys.mram.pulse import square
 from devicephys.mram.spread import Spread, covariance
 from devicephys.mram.write import write_error_rate
 from devicephys.parameters import DIRECTIONS, MTJ, Stack
-from devicephys.units import column_unit
 
 STACK = Stack(
     diameter=35e-9, t_f=1.3e-9, m_s=1.0e6, k_i=0.97e-3, alpha=0.012,
@@ -147,14 +145,7 @@ def generate(
         "truth_i_c0_ap_p": f"{median.i_c0_ap_p:.8g}",
         "truth_t_d": f"{median.t_d:.8g}",
     }
-    columns = tidy_kinds.KINDS["wer_counts"]
-    variables = {
-        c.variable: ("point", np.array(values), {"units": column_unit(c.name)})
-        for c, values in zip(columns, zip(*rows, strict=True), strict=True)
-    }
-    attrs = {"kind": "wer_counts", "source": f"synthetic, seed {seed}", "sha256": "",
-             "metadata": json.dumps({k: str(v) for k, v in metadata.items()})}  # fmt: skip
-    return xr.Dataset(variables, attrs=attrs)
+    return tidy_rows.drawn(rows, "wer_counts", seed, metadata)
 
 
 def _triangular(matrix: Array) -> Array:

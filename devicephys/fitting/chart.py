@@ -22,6 +22,7 @@ GRIDS = ((16, 24, 5), (24, 36, 6), (32, 54, 8), (48, 80, 10))  # nodes in I, t a
 CHECKS = 12  # in each direction, between the nodes
 AGREEMENT = 1e-4  # of ln WER
 COUNTING = 0.02  # of the counting error of a point
+RTOL = 1e-5  # relative, of a WER that is solved for at its point
 SOLVER = 1e-7  # relative, of the solutions on the grid
 FAINT = 1e-30  # added to a WER: below, no count tells anything
 SAFE = 1e-4  # of one error in all trials: what the solver may add where there is no chart
@@ -82,13 +83,12 @@ def chart(low: Array, high: Array, trials: float) -> Chart:
     """
     where = [low[k] + (high[k] - low[k]) * (np.arange(CHECKS) + 0.37) / CHECKS for k in range(3)]
     points = [x.ravel() for x in np.meshgrid(*where, indexing="ij")]
-    exact = _solved(*where).ravel()
+    exact = solution(*np.ix_(*where), rtol=SOLVER, atol=FAINT).ravel()
     counting = np.sqrt(np.exp(exact) * -np.expm1(exact) / trials + 1 / trials**2)
     for sizes in GRIDS:
         axes = [_nodes(n) for n in sizes]
-        logs = _solved(
-            *((low[k] + high[k] + (high[k] - low[k]) * x) / 2 for k, x in enumerate(axes))
-        )
+        nodes = [(low[k] + high[k] + (high[k] - low[k]) * x) / 2 for k, x in enumerate(axes)]
+        logs = solution(*np.ix_(*nodes), rtol=SOLVER, atol=FAINT)
         for k, x in enumerate(axes):
             logs = np.moveaxis(np.tensordot(_transform(x), logs, axes=(1, k)), 0, k)
         found = log_write_error_rate(Chart(low, high, logs, 0.0), *points)
@@ -202,19 +202,35 @@ def growing(trials: float) -> Callable[[Array, Array, Array], Array]:
                 return np.minimum(
                     log_write_error_rate(drawn, *asked), 0.0
                 )  # a rate, however near 1
-        i, tau, delta = (np.exp(x) for x in asked)
-        return _logs(fokker_planck.wer(i, tau, delta, readout="relaxed", atol=SAFE / trials))
+        return solution(*asked, atol=SAFE / trials)
 
     return read
 
 
-def _solved(log_i: Array, log_tau: Array, log_delta: Array) -> Array:
-    """ln WER on the grid of three axes."""
-    i, tau, delta = np.exp(log_i)[:, None, None], np.exp(log_tau)[:, None], np.exp(log_delta)
-    return _logs(fokker_planck.wer(i, tau, delta, readout="relaxed", rtol=SOLVER, atol=FAINT))
+def solution(
+    log_i: Array, log_tau: Array, log_delta: Array, *, rtol: float = RTOL, atol: float = 0.0
+) -> Array:
+    """Solve for ln WER at the points themselves, without a chart.
 
+    Parameters
+    ----------
+    log_i, log_tau, log_delta : ndarray
+        ln(I/I_c0), ln(t/t_D), ln Delta, shapes that broadcast [1].
+    rtol, atol : float, optional
+        Accepted relative and absolute errors of the WER [1].
 
-def _logs(wer: Array) -> Array:
+    Returns
+    -------
+    ndarray
+        ln WER, at least ln 1e-300, the shape that they broadcast to [1].
+
+    Examples
+    --------
+    >>> round(float(solution(*np.log([[2.0], [10.0], [60.0]]))[0]), 3)
+    -16.269
+    """
+    reduced = (np.exp(x) for x in (log_i, log_tau, log_delta))
+    wer = fokker_planck.wer(*reduced, readout="relaxed", rtol=rtol, atol=atol)
     return np.asarray(np.log(np.clip(wer, LEAST_WER, 1.0)))
 
 

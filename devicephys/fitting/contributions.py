@@ -84,17 +84,12 @@ def slopes(unknowns: Sequence[Unknown], blocks: Sequence[Block], found: Found) -
     See docs/theory/joint_fits.md.
     """
     held = problem.minimizer_of(problem.started(unknowns, found.values), ()).params
-    free = [next(u for u in unknowns if u.name == name) for name in found.names]
-    known = [u for u in unknowns if u.prior is not None]
+    free = problem.named(unknowns, found.names)
 
     def at(theta: Array) -> list[Array]:
         values = problem.values_of(unknowns, held, dict(zip(found.names, theta, strict=True)))
-        priors = [
-            (problem.coordinate(u, values[u.name]) - problem.coordinate(u, u.prior.value))
-            / u.prior.sigma
-            for u in known if u.prior is not None
-        ]  # fmt: skip
-        return [*(b.residuals(values) for b in blocks), *([np.array(priors)] * bool(priors))]
+        priors = problem.prior_residuals(unknowns, values)
+        return [*(b.residuals(values) for b in blocks), *([priors] * bool(priors.size))]
 
     residuals = at(found.theta)
     steps = [
@@ -104,7 +99,7 @@ def slopes(unknowns: Sequence[Unknown], blocks: Sequence[Block], found: Found) -
     total = problem.central_slopes(lambda x: np.concatenate(at(x)), found.theta, steps)
     ends = np.cumsum([len(r) for r in residuals])[:-1]
     return Slopes(
-        names=(*(b.name for b in blocks), *(["priors"] * bool(known))),
+        names=(*(b.name for b in blocks), *(["priors"] * (len(residuals) > len(blocks)))),
         residuals=tuple(residuals),
         slopes=tuple(np.split(total, ends)),
     )

@@ -23,6 +23,7 @@ ARRAYS = ("k", "n", "log_drive", "log_width", "log_delta", "index")  # of `Count
 NEAREST_ONE = 1e-15  # a WER is kept this far from 1
 
 LogWer = Callable[[Array, Array, Array], Array]  # of ln i, ln tau, ln Delta
+Model = Callable[[Values], Array]
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,39 @@ def log_probabilities(counts: Counts, values: Values, chart: LogWer) -> tuple[Ar
     >>> round(float(np.exp(p[0]) + np.exp(q[0])), 12)
     1.0
     """
+    log_p = log_wer(counts, values, chart)
+    return log_p, complement(log_p)
+
+
+def log_wer(counts: Counts, values: Values, chart: LogWer) -> Array:
+    """Compute ln WER of every point.
+
+    Parameters
+    ----------
+    counts : Counts
+        The points.
+    values : mapping of str to float
+        delta, t_d [s] and the critical drives [A or V].
+    chart : callable
+        As for `log_probabilities`.
+
+    Returns
+    -------
+    ndarray
+        ln WER, shape (points,) [1].
+
+    Examples
+    --------
+    >>> one = Counts(*(np.array([x]) for x in (5.0, 100.0, 0.7, 1.0, 0.0)), np.array([0]), ("i",))
+    >>> log_wer(one, {"delta": 60.0, "t_d": 1.0, "i": 1.0}, closed_form_chart).shape
+    (1,)
+    """
     critical = np.log([values[name] for name in counts.critical])
-    log_p = chart(
+    return chart(
         counts.log_drive - critical[counts.index],
         counts.log_width - np.log(values["t_d"]),
         counts.log_delta + np.log(values["delta"]),
     )
-    return log_p, complement(log_p)
 
 
 def complement(log_p: Array) -> Array:
@@ -178,6 +205,41 @@ def closed_form_chart(log_i: Array, log_tau: Array, log_delta: Array) -> Array:
     return closed_form.log_wer(np.exp(log_i), np.exp(log_tau), np.exp(log_delta))
 
 
+def counted(name: str, k: Array, n: Array, log_p: Model) -> Block:
+    """Give counts as data of a fit, by signed binomial deviance residuals.
+
+    Parameters
+    ----------
+    name : str
+        What was measured, for reports.
+    k, n : ndarray
+        Events and trials, shape (points,) [1].
+    log_p : callable
+        Values -> ln of the probability of an event, shape (points,) [1].
+
+    Returns
+    -------
+    Block
+        Its residuals' squares add up to the deviance.
+
+    Examples
+    --------
+    >>> b = counted("coin", np.array([5.0]), np.array([10.0]), lambda v: np.log([v["p"]]))
+    >>> b.residuals({"p": 0.5}).tolist()
+    [0.0]
+    """
+
+    def residuals(values: Values) -> Array:
+        logs = log_p(values)
+        return deviance_residuals(k, n, logs, complement(logs))
+
+    def drawn(values: Values, rng: np.random.Generator) -> Block:
+        events = rng.binomial(n.astype(np.int64), np.exp(log_p(values))).astype(np.float64)
+        return counted(name, events, n, log_p)
+
+    return Block(name, len(k), residuals, drawn)
+
+
 def block(name: str, counts: Counts, chart: LogWer) -> Block:
     """Give counts as data of a fit, by signed binomial deviance residuals.
 
@@ -201,16 +263,7 @@ def block(name: str, counts: Counts, chart: LogWer) -> Block:
     >>> block("one point", one, closed_form_chart).size
     1
     """
-
-    def residuals(values: Values) -> Array:
-        return deviance_residuals(counts.k, counts.n, *log_probabilities(counts, values, chart))
-
-    def drawn(values: Values, rng: np.random.Generator) -> Block:
-        log_p, _ = log_probabilities(counts, values, chart)
-        k = rng.binomial(counts.n.astype(np.int64), np.exp(log_p)).astype(np.float64)
-        return block(name, replace(counts, k=k), chart)
-
-    return Block(name, len(counts.k), residuals, drawn)
+    return counted(name, counts.k, counts.n, lambda values: log_wer(counts, values, chart))
 
 
 def start(devices: Sequence[Counts]) -> dict[str, float]:

@@ -15,7 +15,16 @@ from devicephys.checks import Array, known
 from devicephys.errors import FitError
 from devicephys.fitting import intervals
 from devicephys.fitting.hierarchy import Hierarchy, population
-from devicephys.fitting.problem import Block, Found, Unknown, coordinate, solve, started, value_at
+from devicephys.fitting.problem import (
+    Block,
+    Found,
+    Unknown,
+    coordinate,
+    named,
+    solve,
+    started,
+    value_at,
+)
 from devicephys.fitting.result import FitResult
 from devicephys.stats import LEVEL
 
@@ -130,11 +139,11 @@ def _of_population(
             remedy="measure more points of each device, or leave out devices with few errors",
         )
     high, low = np.quantile(ratios, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
-    by_name = {u.name: u for u in next(iter(problems.values()))[0]}
+    free = named(next(iter(problems.values()))[0], names)
     low_end, high_end = group.mean - low * group.stderr, group.mean - high * group.stderr
     return {
-        name: (value_at(by_name[name], low_end[k]), value_at(by_name[name], high_end[k]))
-        for k, name in enumerate(names)
+        u.name: (value_at(u, a), value_at(u, b))
+        for u, a, b in zip(free, low_end, high_end, strict=True)
     }
 
 
@@ -154,12 +163,10 @@ def _drawn(
 
 def _values(unknowns: Sequence[Unknown], names: Sequence[str], theta: Array) -> dict[str, float]:
     """Values inside the bounds from coordinates, tied ones followed."""
-    by_name = {u.name: u for u in unknowns}
     values = {}
-    for name, x in zip(names, theta, strict=True):
-        u = by_name[name]
+    for u, x in zip(named(unknowns, names), theta, strict=True):
         inside = np.clip(x, coordinate(u, u.low), coordinate(u, u.high))
-        values[name] = value_at(u, float(inside))
+        values[u.name] = value_at(u, float(inside))
     tied = {u.name: u.tied[1] * values[u.tied[0]] for u in unknowns
             if u.tied is not None and u.tied[0] in values}  # fmt: skip
     return values | tied

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats as scipy_stats
 
 from devicephys.checks import Array, whole
 from devicephys.errors import AccuracyError, FitError, ParameterError
@@ -20,13 +19,13 @@ from devicephys.fitting.problem import (
     Unknown,
     coordinate,
     minimizer_of,
+    named,
     solve,
     started,
     value_at,
 )
-from devicephys.stats import LEVEL
+from devicephys.stats import CHI_SQUARE, LEVEL
 
-CHI_SQUARE = float(scipy_stats.chi2.ppf(LEVEL, 1))  # rise of the deviance at the ends
 DRAWS = 400  # of a bootstrap: its ends then have an error of 0.13 standard errors
 MOST_FAILED = 0.05  # of the draws of a bootstrap
 CLOSE = 0.002  # of the root of the rise, where an end is found
@@ -188,8 +187,7 @@ def profiles(
     >>> round(p.low, 3), round(p.high, 3)
     (1.861, 2.139)
     """
-    by_name = {u.name: u for u in unknowns}
-    free = [by_name[name] for name in found.names]
+    free = named(unknowns, found.names)
 
     def refit(k: int, x: float, start: Array) -> tuple[float, Array]:
         values = {u.name: value_at(u, t) for u, t in zip(free, start, strict=True)}
@@ -337,8 +335,7 @@ def posterior(
         raise ParameterError(
             "the posterior needs emcee", remedy="pip install 'devicephys[bayes]'"
         ) from err
-    by_name = {u.name: u for u in unknowns}
-    free = [by_name[name] for name in found.names]
+    free = named(unknowns, found.names)
     low, high = np.array([(coordinate(u, u.low), coordinate(u, u.high)) for u in free]).T
     minimizer = minimizer_of(unknowns, blocks)
     objective = minimizer.userfcn
@@ -394,9 +391,8 @@ def ends(
     >>> ends(u, found, np.zeros((9, 1)))
     {'x': (1.0, 1.0)}
     """
-    by_name = {u.name: u for u in unknowns}
     quantiles = np.quantile(thetas, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
     return {
-        name: (value_at(by_name[name], low), value_at(by_name[name], high))
-        for name, (low, high) in zip(found.names, quantiles.T, strict=True)
+        u.name: (value_at(u, low), value_at(u, high))
+        for u, (low, high) in zip(named(unknowns, found.names), quantiles.T, strict=True)
     }

@@ -12,10 +12,9 @@ from devicephys.constants import GAMMA_0
 from devicephys.fitting import contributions, goodness
 from devicephys.fitting.contributions import Slopes
 from devicephys.fitting.goodness import Overdispersion
-from devicephys.fitting.problem import Found
+from devicephys.fitting.problem import Found, confounded
 
 ALARM = 0.01  # for all tests of one sort together
-STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
 MATTERS = 1.05  # times the standard error: what a kind adds less is not told
 FIRST_ORDER = 0.25  # of a logarithm: a larger error of what is left is no small change
 PLAIN = ("h_stray",)  # parameters that are not fitted as logarithms
@@ -184,10 +183,8 @@ def _outlying(at: Slopes) -> list[str]:
 
 
 def _confounded(found: Found) -> list[str]:
-    errors = np.array(list(_errors(found).values()))
-    correlation = found.covariance / np.outer(errors, errors)
     return [
-        f"these data hardly tell {found.names[b]} from {found.names[a]} (correlation "
-        f"{correlation[a, b]:.3f}): fix one, or add another kind of data"
-        for a in range(len(errors)) for b in range(a) if abs(correlation[a, b]) > STRONG
-    ]  # fmt: skip
+        f"these data hardly tell {first} from {second} (correlation {rho:.3f}): fix one, or add "
+        "another kind of data"
+        for first, second, rho in confounded(found.names, found.covariance)
+    ]

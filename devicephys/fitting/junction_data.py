@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from devicephys.checks import Array, in_range
 from devicephys.errors import DataError
 from devicephys.fitting.chart import SAFE
-from devicephys.fitting.counts import NEAREST_ONE
+from devicephys.fitting.counts import Model, counted
 from devicephys.fitting.problem import Block, Values
 from devicephys.fitting.wer_data import i_c0_name
 from devicephys.mram import thermal
@@ -31,7 +31,6 @@ from devicephys.mram.pulse import Drive
 from devicephys.mram.square_pulse import log_write_error_rate
 from devicephys.mram.switching_field import log_rate
 from devicephys.parameters import DIRECTIONS, MTJ, Direction
-from devicephys.stats import deviance_residuals
 
 FIELDS = tuple(f.name for f in fields(MTJ))
 UNUSED = dict.fromkeys(("i_c0_p_ap", "i_c0_ap_p", "r_p", "tmr"), 1.0)  # where no data need them
@@ -44,7 +43,6 @@ LEAST = 1e-300  # of a probability
 NEIGHBOURS = 4  # points whose scatter about a parabola tells the error of a resistance
 LEAST_SCATTER = 8  # such groups of points
 
-Model = Callable[[Values], Array]
 Names = Sequence[str]
 
 
@@ -100,41 +98,6 @@ def remembered(names: Names, model: Model) -> Model:
         return result
 
     return lambda values: at(*((name, values[name]) for name in names if name in values))
-
-
-def counted(name: str, k: Array, n: Array, log_p: Model) -> Block:
-    """Give counts as data of a fit, by signed binomial deviance residuals.
-
-    Parameters
-    ----------
-    name : str
-        What was measured, for reports.
-    k, n : ndarray
-        Events and trials, shape (points,) [1].
-    log_p : callable
-        Values -> ln of the probability of an event, shape (points,) [1].
-
-    Returns
-    -------
-    Block
-        Its residuals' squares add up to the deviance.
-
-    Examples
-    --------
-    >>> b = counted("coin", np.array([5.0]), np.array([10.0]), lambda v: np.log([v["p"]]))
-    >>> b.residuals({"p": 0.5}).tolist()
-    [0.0]
-    """
-
-    def residuals(values: Values) -> Array:
-        logs = log_p(values)
-        return deviance_residuals(k, n, logs, np.log1p(-np.minimum(np.exp(logs), 1 - NEAREST_ONE)))
-
-    def drawn(values: Values, rng: np.random.Generator) -> Block:
-        events = rng.binomial(n.astype(np.int64), np.exp(log_p(values))).astype(np.float64)
-        return counted(name, events, n, log_p)
-
-    return Block(name, len(k), residuals, drawn)
 
 
 def write_errors(dataset: xr.Dataset, kind: str) -> Block:

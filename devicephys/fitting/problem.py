@@ -24,6 +24,7 @@ STEP = 1e-4  # of a logarithm, of central differences: their error is 1e-8, as a
 UNMOVED: Values = MappingProxyType({})
 UNTOLD = "fix a parameter that these data cannot tell, or measure conditions that can"
 MOST_STEPS = 500  # a fit that can be made takes some ten
+STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
 TOLERANCE = 1e-10  # relative, of deviance and parameters between the last two steps
 
 
@@ -276,7 +277,9 @@ def minimizer_of(unknowns: Sequence[Unknown], blocks: Sequence[Block]) -> lmfit.
 
     def objective(p: lmfit.Parameters, moved: Values = UNMOVED) -> Array:
         values = values_of(unknowns, p, moved)
-        return np.concatenate([*(b.residuals(values) for b in blocks), _priors(unknowns, values)])
+        return np.concatenate(
+            [*(b.residuals(values) for b in blocks), prior_residuals(unknowns, values)]
+        )
 
     def slopes(p: lmfit.Parameters) -> Array:
         def at(theta: Array) -> Array:
@@ -404,11 +407,83 @@ def values_of(
     return {u.name: values[u.name] for u in unknowns}
 
 
-def _priors(unknowns: Sequence[Unknown], values: Values) -> Array:
+def prior_residuals(unknowns: Sequence[Unknown], values: Values) -> Array:
+    """Give the distances of parameters from what is known beforehand, in standard deviations.
+
+    Parameters
+    ----------
+    unknowns : sequence of Unknown
+        The parameters.
+    values : mapping of str to float
+        Their values [SI].
+
+    Returns
+    -------
+    ndarray
+        One residual for each prior, shape (priors,) [1].
+
+    Examples
+    --------
+    >>> u = Unknown("x", "1", "x", 0.0, 9.0, log=False, prior=Prior(2.0, 0.5, "an earlier lot"))
+    >>> prior_residuals([u], {"x": 3.0}).tolist()
+    [2.0]
+    """
     return np.array([
         (coordinate(u, values[u.name]) - coordinate(u, u.prior.value)) / u.prior.sigma
         for u in unknowns if u.prior is not None
     ])  # fmt: skip
+
+
+def named(unknowns: Sequence[Unknown], names: Sequence[str]) -> list[Unknown]:
+    """Find parameters by name.
+
+    Parameters
+    ----------
+    unknowns : sequence of Unknown
+        The parameters.
+    names : sequence of str
+        Names of some of them.
+
+    Returns
+    -------
+    list of Unknown
+        These, in the order of the names.
+
+    Examples
+    --------
+    >>> [u.name for u in named([Unknown("x", "1", "x", 0.1, 9.0)], ["x"])]
+    ['x']
+    """
+    by_name = {u.name: u for u in unknowns}
+    return [by_name[name] for name in names]
+
+
+def confounded(names: Sequence[str], covariance: Array) -> list[tuple[str, str, float]]:
+    """List pairs of parameters that data hardly tell apart.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The parameters.
+    covariance : ndarray
+        Covariance of their coordinates, shape (p, p) [1 or SI].
+
+    Returns
+    -------
+    list of (str, str, float)
+        First and second name in their order, and a correlation beyond .99 [1].
+
+    Examples
+    --------
+    >>> confounded(["a", "b"], np.array([[1.0, 0.999], [0.999, 1.0]]))
+    [('a', 'b', 0.999)]
+    """
+    errors = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(errors, errors)
+    return [
+        (names[b], names[a], float(correlation[a, b]))
+        for a in range(len(names)) for b in range(a) if abs(correlation[a, b]) > STRONG
+    ]  # fmt: skip
 
 
 def _at_bound(u: Unknown, x: float) -> bool:

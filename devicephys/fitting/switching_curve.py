@@ -21,7 +21,6 @@ from types import MappingProxyType
 import lmfit
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
@@ -29,11 +28,10 @@ from devicephys.checks import Array, in_range, known
 from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting.goodness import bootstrap_p, simulated_deviances
 from devicephys.fitting.problem import central_slopes
-from devicephys.stats import LEVEL, deviance_residuals
+from devicephys.stats import CHI_SQUARE, deviance_residuals
 
 LAWS = ("normal", "extreme_value")
 THETA = ("v_50", "ln_sigma", "ln_1m_p_max")  # as fitted
-CHI_SQUARE = float(scipy_stats.chi2.ppf(LEVEL, 1))
 FLOOR = 1e-300  # of a probability: its logarithm stays finite
 WIDEST, NARROWEST = 10.0, 1e-3  # sigma, in ranges of the measured voltages
 NEAR_BOUND = 1e-3  # of a logarithm

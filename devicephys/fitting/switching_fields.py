@@ -17,7 +17,8 @@ import xarray as xr
 from devicephys.checks import ZERO, Array
 from devicephys.constants import MU_0
 from devicephys.errors import DataError
-from devicephys.fitting.junction_data import Model, direction_of, junction, remembered
+from devicephys.fitting.counts import Model
+from devicephys.fitting.junction_data import direction_of, junction, remembered
 from devicephys.fitting.problem import Block, Values
 from devicephys.mram import switching_field
 from devicephys.parameters import DIRECTIONS, MTJ, Direction

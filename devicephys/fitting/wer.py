@@ -29,7 +29,7 @@ from devicephys.fitting.counts import (
 )
 from devicephys.fitting.hierarchy import Hierarchy, population, resampled
 from devicephys.fitting.problem import Block, Found, Unknown
-from devicephys.fitting.result import DeviceFit, Estimate, FitResult, rows_of
+from devicephys.fitting.result import DeviceFit, FitResult, rows_of
 from devicephys.fitting.wer_data import (
     GIVEN,
     KINDS,
@@ -38,8 +38,11 @@ from devicephys.fitting.wer_data import (
     check_together,
     given,
     i_c0_name,
+    population_estimates,
+    spread_sentence,
     summary,
     unknowns_of,
+    values_of_devices,
 )
 from devicephys.mram.spread import Spread, spread_of_covariance
 from devicephys.parameters import MTJ, Direction
@@ -132,7 +135,10 @@ def fit(
         estimates, between = problem.estimates(unknowns, founds[0]), 0 * covariance
     else:
         group = population([f.theta for f in founds], [f.covariance for f in founds])
-        estimates, between = _population(unknowns, group), group.between
+        between = group.between
+        estimates = population_estimates(
+            unknowns, group.mean, group.stderr, group.mean_low, group.mean_high, group.spread
+        )
         covariance = group.mean_covariance
     intervals = {}
     if group is not None and len(founds) >= FEWEST_RESAMPLED:
@@ -188,13 +194,8 @@ def problems(
     See `intervals.added`.
     """
     chart = growing(float(dataset.n_trials.max()))
-    values = {d.device: d.values for d in result.devices}
     points = by_device(dataset)
-    if set(points) != set(values):
-        raise DataError(
-            f"a fit of devices {', '.join(values)}", where=dataset.attrs["source"],
-            expected=", ".join(points),
-        )  # fmt: skip
+    values = values_of_devices(result, points, dataset.attrs["source"])
     for name, (_, mine) in points.items():
         check_alone(name, mine, dataset.attrs["source"])
     return {
@@ -255,31 +256,11 @@ def _record(name: str, found: Found, p_value: float) -> DeviceFit:
     )
 
 
-def _population(unknowns: Sequence[Unknown], group: Hierarchy) -> tuple[Estimate, ...]:
-    return tuple(
-        Estimate(
-            name=u.name, value=float(np.exp(mean)), stderr=float(np.exp(mean) * error),
-            low=float(np.exp(low)), high=float(np.exp(high)), unit=u.unit, symbol=u.symbol,
-            spread=float(spread), bounds=(u.low, u.high),
-        )
-        for u, mean, error, low, high, spread in zip(
-            unknowns, group.mean, group.stderr, group.mean_low, group.mean_high, group.spread,
-            strict=True,
-        )
-    )  # fmt: skip
-
-
 def _notes(group: Hierarchy | None, founds: Sequence[Found]) -> tuple[str, ...]:
     if group is None:
         return ("one device: the interval is that of its likelihood, and says nothing of others",)
-    names = founds[0].names
-    spreads = "; ".join(
-        f"{name} {100 * s:.2g} % ({100 * low:.2g} to {100 * high:.2g})"
-        for name, s, low, high in zip(
-            names, group.spread, group.spread_low, group.spread_high, strict=True
-        )
-    )
-    return (f"spread from device to device, with 95 % intervals: {spreads}",)
+    spreads = (group.spread, group.spread_low, group.spread_high)
+    return (spread_sentence(founds[0].names, *spreads),)
 
 
 def half_width(n_devices: int) -> float:

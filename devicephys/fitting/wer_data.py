@@ -16,7 +16,7 @@ from devicephys.checks import Array
 from devicephys.errors import DataError, FitError, ParameterError
 from devicephys.fitting.counts import Counts, taken
 from devicephys.fitting.problem import Unknown
-from devicephys.fitting.result import Estimate
+from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import measurement
 from devicephys.io.files import parse_number
 from devicephys.mram.junction import at_temperature
@@ -83,6 +83,27 @@ def suffix(direction: Direction) -> str:
     return "p_ap" if direction == "P->AP" else "ap_p"
 
 
+def direction_of(critical: str) -> Direction:
+    """Give the direction whose critical drive a parameter is; `suffix` the other way.
+
+    Parameters
+    ----------
+    critical : str
+        Name of a critical current or voltage.
+
+    Returns
+    -------
+    str
+        The direction.
+
+    Examples
+    --------
+    >>> direction_of("v_c0_ap_p")
+    'AP->P'
+    """
+    return next(d for d in DIRECTIONS if critical.endswith(suffix(d)))
+
+
 def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]:
     """Bring the counts of every device to what the model takes.
 
@@ -128,6 +149,46 @@ def by_device(dataset: xr.Dataset) -> dict[str, tuple[NDArray[np.intp], Counts]]
     names = sorted(set(dataset.device.values.tolist()))
     rows = {name: np.flatnonzero(dataset.device.values == name) for name in names}
     return {name: (mine, taken(every, mine)) for name, mine in rows.items()}
+
+
+def values_of_devices(
+    result: FitResult, devices: Iterable[str], where: str
+) -> dict[str, Mapping[str, float]]:
+    """Give the values that a fit found for every device of the data.
+
+    Parameters
+    ----------
+    result : FitResult
+        The fit.
+    devices : iterable of str
+        The devices of the data.
+    where : str
+        The data, for messages.
+
+    Returns
+    -------
+    dict of str to mapping
+        Values by device and name [SI].
+
+    Raises
+    ------
+    DataError
+        If the fit is of other devices.
+
+    Examples
+    --------
+    >>> values_of_devices(FitResult("none", "0", (), (), {}), ["d1"], "x.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: x.csv: a fit of devices none; expected d1; fit these data first
+    """
+    values = {d.device: d.values for d in result.devices}
+    if set(values) != set(devices):
+        raise DataError(
+            f"a fit of devices {', '.join(values) or 'none'}", where=where,
+            expected=", ".join(devices), remedy="fit these data first",
+        )  # fmt: skip
+    return values
 
 
 def check_pulses(dataset: xr.Dataset) -> None:
@@ -202,7 +263,7 @@ parameters; measure more widths
         )  # fmt: skip
     for j, critical in enumerate(counts.critical):
         k, n = counts.k[counts.index == j], counts.n[counts.index == j]
-        direction = next(d for d in DIRECTIONS if critical.endswith(suffix(d)))
+        direction = direction_of(critical)
         if not len(k):
             raise DataError(
                 f"device {name!r} was not measured {direction}", where=where,
@@ -401,3 +462,66 @@ def unknowns_of(critical: Sequence[str]) -> list[Unknown]:
         Unknown(name, *SYMBOLS[name], *BOUNDS[name[:4] if name in critical else name])
         for name in ("delta", *critical, "t_d")
     ]
+
+
+def population_estimates(
+    unknowns: Sequence[Unknown], mean: Array, stderr: Array, low: Array, high: Array, spread: Array
+) -> tuple[Estimate, ...]:
+    """Give the estimates of a population from those of its logarithms.
+
+    Parameters
+    ----------
+    unknowns : sequence of Unknown
+        The parameters, fitted as logarithms.
+    mean, stderr, low, high, spread : ndarray
+        Mean, its error and 95 % interval, standard deviation between devices, of the logarithms,
+        shape (p,) each [1].
+
+    Returns
+    -------
+    tuple of Estimate
+        One for each parameter.
+
+    Examples
+    --------
+    >>> one = [np.array([x]) for x in (0.0, 0.1, -0.2, 0.2, 0.03)]
+    >>> e = population_estimates([Unknown("delta", "1", "", 0.5, 2.0)], *one)[0]
+    >>> e.value, e.stderr, e.spread
+    (1.0, 0.1, 0.03)
+    """
+    return tuple(
+        Estimate(
+            name=u.name, value=float(np.exp(m)), stderr=float(np.exp(m) * error),
+            low=float(np.exp(a)), high=float(np.exp(b)), unit=u.unit, symbol=u.symbol,
+            spread=float(s), bounds=(u.low, u.high),
+        )
+        for u, m, error, a, b, s in zip(unknowns, mean, stderr, low, high, spread, strict=True)
+    )  # fmt: skip
+
+
+def spread_sentence(names: Sequence[str], spread: Array, low: Array, high: Array) -> str:
+    """Say how devices differ, for people.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The parameters.
+    spread, low, high : ndarray
+        Standard deviations between devices of the logarithms, and their 95 % intervals, shape
+        (p,) each [1].
+
+    Returns
+    -------
+    str
+        The sentence.
+
+    Examples
+    --------
+    >>> spread_sentence(["delta"], np.array([0.03]), np.array([0.02]), np.array([0.06]))
+    'spread from device to device, with 95 % intervals: delta 3 % (2 to 6)'
+    """
+    each = "; ".join(
+        f"{name} {100 * s:.2g} % ({100 * a:.2g} to {100 * b:.2g})"
+        for name, s, a, b in zip(names, spread, low, high, strict=True)
+    )
+    return f"spread from device to device, with 95 % intervals: {each}"

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy import stats as scipy_stats
 
 from devicephys.checks import Array, in_range, known
 from devicephys.errors import DataError
 from devicephys.fitting import design, problem
 from devicephys.fitting.chart import growing
-from devicephys.fitting.counts import Counts, LogWer, joined, log_probabilities
+from devicephys.fitting.counts import Counts, LogWer, joined, log_probabilities, log_wer
 from devicephys.fitting.result import FitResult
-from devicephys.fitting.wer_data import KINDS, by_device, suffix
-from devicephys.parameters import DIRECTIONS
-from devicephys.stats import LEVEL
+from devicephys.fitting.wer import half_width
+from devicephys.fitting.wer_data import KINDS, by_device, direction_of
 
 STEPS = (5, 12)  # drives and widths of the default grid
 
@@ -59,7 +57,7 @@ class Plan:
     before : float
         Relative standard error of the parameter of one device now [1].
     spread : float
-        Relative standard deviation from device to device [1].
+        Relative standard deviation from device to device; 0 where one was measured [1].
     """
 
     parameter: str
@@ -70,10 +68,7 @@ class Plan:
 
     def half_width(self, error: float, devices: int) -> float:
         """Relative half width of the 95 % interval of the median of some devices [1]."""
-        if devices == 1:
-            return float(scipy_stats.norm.ppf(0.5 + LEVEL / 2)) * error
-        quantile = float(scipy_stats.t.ppf(0.5 + LEVEL / 2, devices - 1))
-        return quantile * float(np.sqrt((self.spread**2 + error**2) / devices))
+        return half_width(devices) * float(np.sqrt((self.spread**2 + error**2) / devices))
 
     def sentences(self) -> tuple[str, ...]:
         """Say what the plan gains, for people."""
@@ -158,7 +153,7 @@ def plan(
     pulses, directions, drives, widths = _candidates(dataset, counts, grid, trials)
     slopes = _expected(pulses, names, values, chart)
     chosen = design.ranked(here.T @ here / n_devices, slopes, k, n_pulses)
-    wer = np.exp(log_probabilities(pulses, values, chart)[0])
+    wer = np.exp(log_wer(pulses, values, chart))
     best = tuple(
         Pulse(directions[j], float(drives[j]), float(widths[j]), float(wer[j]), float(error))
         for j, error in zip(chosen.points, chosen.errors, strict=True)
@@ -173,7 +168,7 @@ def _expected(counts: Counts, names: list[str], values: dict[str, float], chart:
 
     def at(theta: Array) -> Array:
         moved = dict(zip(names, np.exp(theta), strict=True))
-        return log_probabilities(counts, moved, chart)[0]
+        return log_wer(counts, moved, chart)
 
     theta = np.log([values[name] for name in names])
     slopes = problem.central_slopes(at, theta, np.full(len(theta), problem.STEP))
@@ -202,5 +197,5 @@ def _candidates(
         k=zero, n=zero + trials, log_drive=np.log(i), log_width=np.log(t), log_delta=zero,
         index=index, critical=counts.critical,
     )  # fmt: skip
-    names = [next(d for d in DIRECTIONS if c.endswith(suffix(d))) for c in counts.critical]
+    names = [direction_of(c) for c in counts.critical]
     return made, [names[j] for j in index], i, t

@@ -8,13 +8,12 @@ import xarray as xr
 
 from devicephys.checks import Array
 from devicephys.fitting import goodness, plateau
-from devicephys.fitting.problem import Found
+from devicephys.fitting.problem import Found, confounded
 from devicephys.fitting.result import DeviceFit
 from devicephys.units import si
 
 LEAST_DEVICES = 4
 MIRRORED, MINORITY = 0.2, 0.5  # share of the way to the mirror image; of the devices
-STRONG = 0.99  # correlation beyond which two parameters are hardly told apart
 
 
 @dataclass(frozen=True)
@@ -119,18 +118,11 @@ def _swapped(names: Sequence[str], founds: Sequence[Found]) -> list[str]:
 def _confounded(longest: float, founds: Sequence[Found]) -> list[str]:
     """Say which parameters the counts hardly tell apart, and what would."""
     covariance = np.mean([f.covariance for f in founds], axis=0)
-    errors = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(errors, errors)
-    names, said = founds[0].names, []
-    for a in range(len(names)):
-        for b in range(a):
-            if abs(correlation[a, b]) > STRONG:
-                remedy = (
-                    f"add widths above {si(longest, 's')}" if "t_d" in (names[a], names[b])
-                    else "add lower and higher drives"
-                )  # fmt: skip
-                said.append(
-                    f"these counts hardly tell {names[b]} from {names[a]} (correlation "
-                    f"{correlation[a, b]:.3f}): {remedy}"
-                )
-    return said
+    return [
+        f"these counts hardly tell {first} from {second} (correlation {rho:.3f}): "
+        + (
+            f"add widths above {si(longest, 's')}" if "t_d" in (first, second)
+            else "add lower and higher drives"
+        )
+        for first, second, rho in confounded(founds[0].names, covariance)
+    ]  # fmt: skip

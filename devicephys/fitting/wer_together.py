@@ -11,7 +11,7 @@ from devicephys.fitting import goodness, integrated, wer_data
 from devicephys.fitting.counts import LogWer
 from devicephys.fitting.integrated import Integrated
 from devicephys.fitting.problem import Unknown
-from devicephys.fitting.result import DeviceFit, Estimate, FitResult, rows_of
+from devicephys.fitting.result import DeviceFit, FitResult, rows_of
 
 
 def fit(
@@ -69,10 +69,14 @@ def fit(
     of = np.array([_part(u.name) for u in unknowns])  # what of z moves each logarithm
     between = (of * spreads**2) @ of.T
     telling = len(rows) - len(found.names)
+    means = slice(len(unknowns))
+    estimates = wer_data.population_estimates(
+        unknowns, found.theta[means], np.sqrt(np.diag(found.covariance)), found.low[means],
+        found.high[means], np.sqrt(np.diag(between)),
+    )  # fmt: skip
     return FitResult(
         recipe=recipe, version=__version__,
-        estimates=(*_estimates(unknowns, found, np.sqrt(np.diag(between))),
-                   *wer_data.given(dataset)),
+        estimates=(*estimates, *wer_data.given(dataset)),
         covariance=rows_of(found.covariance), between=rows_of(between),
         data=wer_data.summary(dataset) | {"flagged_points": []},
         devices=tuple(
@@ -88,21 +92,6 @@ def _part(name: str) -> tuple[float, float]:
     return (1.0, 0.0) if name == "delta" else (0.0, 0.0) if name == "t_d" else (0.0, 1.0)
 
 
-def _estimates(
-    unknowns: Sequence[Unknown], found: Integrated, spreads: Array
-) -> tuple[Estimate, ...]:
-    errors = np.sqrt(np.diag(found.covariance))
-    return tuple(
-        Estimate(
-            name=u.name, value=float(np.exp(found.theta[k])), unit=u.unit, symbol=u.symbol,
-            stderr=float(np.exp(found.theta[k]) * errors[k]),
-            low=float(np.exp(found.low[k])), high=float(np.exp(found.high[k])),
-            spread=float(spreads[k]), bounds=(u.low, u.high),
-        )
-        for k, u in enumerate(unknowns)
-    )  # fmt: skip
-
-
 def _device(
     name: str, unknowns: Sequence[Unknown], found: Integrated, j: int, moves: Array,
     deviance: float, points: int,
@@ -115,13 +104,11 @@ def _device(
 
 
 def _notes(reason: str, found: Integrated) -> tuple[str, ...]:
-    spreads = "; ".join(
-        f"{name.removeprefix('sigma_')} {100 * np.exp(found.theta[k]):.2g} % "
-        f"({100 * np.exp(found.low[k]):.2g} to {100 * np.exp(found.high[k]):.2g})"
-        for k, name in enumerate(found.names) if name in integrated.EFFECTS
-    )  # fmt: skip
+    k = slice(-len(integrated.EFFECTS), None)
+    names = [name.removeprefix("sigma_") for name in found.names[k]]
+    ends = (np.exp(x[k]) for x in (found.theta, found.low, found.high))
     return (
         f"devices fitted together, by the likelihood integrated over log-normal delta and i_c0 "
         f"and one t_d, because one cannot be fitted alone ({reason})",
-        f"spread from device to device, with 95 % intervals: {spreads}",
+        wer_data.spread_sentence(names, *ends),
     )

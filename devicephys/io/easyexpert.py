@@ -6,6 +6,7 @@ A record is a header (``SetupTitle``, ``TestParameter``, ``MetaData``, ``Analysi
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from devicephys.errors import DataError
 from devicephys.io import columns
 from devicephys.io.files import decode, read_bytes, sha256
 
-BOM = b"\xef\xbb\xbf"
 SIZE = re.compile(r"[0-9]{1,9}")
 FACTS = ("TestParameter", "MetaData", "AnalysisSetup")
 KEPT = ("Context.", "Channel.", "Measurement.", "Function.", "TestRecord.")
@@ -75,7 +75,7 @@ def matches(content: bytes) -> bool:
     >>> matches(b"\\r\\nSetupTitle, I-V\\r\\n"), matches(b"V,I\\n")
     (True, False)
     """
-    return content[:4096].removeprefix(BOM).lstrip(b"\r\n \t").startswith(b"SetupTitle,")
+    return content[:4096].removeprefix(BOM_UTF8).lstrip(b"\r\n \t").startswith(b"SetupTitle,")
 
 
 def read(path: str | Path) -> xr.Dataset:

@@ -4,6 +4,7 @@ Cells are separated by commas and never quoted.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from devicephys.errors import DataError
 from devicephys.io import columns
 from devicephys.io.files import decode, read_bytes, sha256
 
-BOM = b"\xef\xbb\xbf"
 PROCEDURE = "#Procedure:"
 DATA = "#Data:"
 
@@ -36,7 +36,7 @@ def matches(content: bytes) -> bool:
     >>> matches(b"#Procedure: <lab.Write>\\n#Parameters:\\n"), matches(b"# lot: A7\\n")
     (True, False)
     """
-    return content[:4096].removeprefix(BOM).startswith(PROCEDURE.encode())
+    return content[:4096].removeprefix(BOM_UTF8).startswith(PROCEDURE.encode())
 
 
 def read(path: str | Path) -> xr.Dataset:

@@ -206,3 +206,38 @@ def to_dataset(
         "metadata": json.dumps(metadata, sort_keys=True),
     }
     return xr.Dataset(variables, attrs=attrs)
+
+
+def drawn(
+    rows: Sequence[Sequence[Cell]], kind: str, seed: int, metadata: Mapping[str, object]
+) -> xr.Dataset:
+    """Build the dataset of rows that were drawn from a model, not read from a file.
+
+    Parameters
+    ----------
+    rows : sequence of sequence
+        Cells in the order of the kind's columns.
+    kind : str
+        The kind, of `tidy_kinds.KINDS`.
+    seed : int
+        Seed of the draw.
+    metadata : mapping
+        Facts about all rows, in the order of the header.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `to_dataset` gives; there is no file, and no checksum.
+
+    Examples
+    --------
+    >>> drawn([("d", "P", 0.1, 5e3)], "resistance_loop", 1, {}).attrs["source"]
+    'synthetic, seed 1'
+    """
+    variables = {
+        c.variable: ("point", np.array(values), {"units": column_unit(c.name)})
+        for c, values in zip(KINDS[kind], zip(*rows, strict=True), strict=True)
+    }
+    header = json.dumps({key: str(value) for key, value in metadata.items()})
+    attrs = {"kind": kind, "source": f"synthetic, seed {seed}", "sha256": "", "metadata": header}
+    return xr.Dataset(variables, attrs=attrs)
