@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devicephys.errors import DevicephysError, ParameterError
+from devicephys.errors import DataError, DevicephysError, ParameterError
 
 if TYPE_CHECKING:
     from devicephys.checks import Array
@@ -20,6 +20,14 @@ Out = Annotated[Path, typer.Option("-o", "--output", help="File or folder to wri
 Force = Annotated[bool, typer.Option("--force", help="Replace existing output.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Mapped = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        help='"TARGET=COLUMN", "TARGET=COLUMN \\[unit]" or "TARGET:=VALUE", once a tidy column, '
+        "for files that are not tidy: see docs/guide/my_file.md.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress bar.")]
 
 
@@ -30,10 +38,11 @@ class StoppedError(DevicephysError):
 
 
 @contextmanager
-def bar(
-    quiet: bool, kept: str = "nothing partial was written"
-) -> Iterator[Callable[[str, int, int], None]]:
-    """Show progress on standard error, only on a terminal; turn Ctrl-C into one clear line."""
+def bar(quiet: bool, kept: str = "nothing partial was written") -> Iterator[Callable[..., None]]:
+    """Show progress on standard error, only on a terminal; turn Ctrl-C into one clear line.
+
+    Gives a function of stage, steps done, steps in all and, optionally, a note beside the bar.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -42,16 +51,17 @@ def bar(
         BarColumn(),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     shown = not quiet and sys.stderr.isatty()
     try:
         with Progress(*columns, console=Console(stderr=True), disable=not shown) as bars:
             tasks: dict[str, Any] = {}
 
-            def update(stage: str, done: int, total: int) -> None:
+            def update(stage: str, done: int, total: int, note: str = "") -> None:
                 if stage not in tasks:
-                    tasks[stage] = bars.add_task(stage, total=total)
-                bars.update(tasks[stage], completed=done)
+                    tasks[stage] = bars.add_task(stage, total=total, note=note)
+                bars.update(tasks[stage], completed=done, note=note)
 
             yield update
     except KeyboardInterrupt as stop:
@@ -82,3 +92,26 @@ def numbers(option: str, text: str, unit: str) -> "Array":
             f"{option} {text}", expected=f"START:STOP:N or numbers with commas, rising, > 0 {unit}"
         ) from err
     return np.array([float(f"{x:.10g}") for x in values])
+
+
+def refuse_posterior(methods: list[str], dataset: Any, source: str) -> None:
+    """Refuse before the fit what `interval_methods.added` would refuse after it."""
+    devices = len(set(dataset["device"].values.tolist())) if "device" in dataset else 1
+    if "posterior" in methods and devices > 1:
+        raise ParameterError(
+            f"--intervals posterior of {devices} devices", where=source, expected="one device",
+            remedy="use --intervals bootstrap, or a file with one device",
+        )  # fmt: skip
+
+
+def takers(file: Path) -> list[str]:
+    """Recipes with a layout of their own that read a file as it is."""
+    from devicephys import fits
+
+    found = []
+    for name in fits.RECIPES:
+        if hasattr(recipe := fits.recipe(name), "LAYOUT"):
+            with suppress(DataError):
+                recipe.read(file)
+                found.append(name)
+    return found

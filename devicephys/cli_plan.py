@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from devicephys.cli_common import AXIS, Quiet, bar, numbers
+from devicephys.cli_common import AXIS, Mapped, Quiet, bar, numbers
 from devicephys.errors import ParameterError
 
 
@@ -31,6 +31,7 @@ def plan(
     ] = None,
     trials: Annotated[float, typer.Option(help="Trials of each pulse.")] = 1e6,
     points: Annotated[int, typer.Option(help="How many pulses to choose.")] = 5,
+    mapped: Mapped = None,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Say which pulses would shrink the interval of a parameter most, and how far."""
@@ -38,6 +39,7 @@ def plan(
     from devicephys.fitting import result as fit_result
     from devicephys.fitting import wer_design
     from devicephys.fitting.wer_data import KINDS
+    from devicephys.io import mapping
     from devicephys.study import data_path
     from devicephys.units import si
 
@@ -53,7 +55,7 @@ def plan(
         name: numbers(option, text, unit)
         for name, (option, text, unit) in given.items() if text is not None
     }  # fmt: skip
-    dataset = chosen.read(data_path(source))
+    dataset = fits.read(chosen, data_path(source), mapping.parse(mapped or []))
     with bar(quiet) as progress:
         progress("plan", 0, 1)
         made = wer_design.plan(dataset, fit_result.read(fit), parameter, grid, trials, points)

@@ -10,6 +10,8 @@ A recipe is a module with
     what the data say about the devices, as a `FitResult`;
 ``table(dataset, result, grid)``
     the error-rate and energy table; `grid` maps axes to values, or is empty for the default;
+``AXES``
+    optional: the axes that `table` takes, so that another one is refused before the work;
 ``TIDY_KINDS``
     where the data are one tidy file: its kinds, of `devicephys.io.tidy_kinds`. Such a recipe
     also takes the columns of other files, by a mapping (`read`);

@@ -29,6 +29,7 @@ from devicephys.rram.ramp import ONSET_RATIO, Variance, onset_voltage, split_var
 from devicephys.stats import LEVEL
 
 NAME = "hfo2_staircase"
+AXES = ("pulse_voltage",)
 LAYOUT = (
     "tidy resistance_pulses, or a headerless table of address, ns, V_SL, V_WL, Ohm before, "
     "Ohm after"
@@ -121,7 +122,7 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     """Count 1T1R and 2T2R read errors at every voltage; 1T1R with a code; energy of the pulse."""
     r = staircase.ramps(dataset)
     for name in grid:
-        known("axis of this recipe", name, ("pulse_voltage",))
+        known("axis of this recipe", name, AXES)
     default = r.voltage[(r.voltage > LOWEST - 1e-6) & (r.voltage < HIGHEST + 1e-6)]
     voltages = grid.get("pulse_voltage", default)
     rows = []

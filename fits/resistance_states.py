@@ -7,7 +7,7 @@ the samples; what writing costs is not in them, so the file must say it (`ENERGY
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -180,26 +180,27 @@ def _estimates(
     mean, low, high = one.mixture.x[0], one.x_low[0], one.x_high[0]
     if parts is not None:  # over devices, as cycles of one are no new devices
         mean, low, high = parts.variance.mean, parts.mean_low, parts.mean_high
-    spread = np.nan if spreads is None else spreads.between
+    of_devices = [np.nan] * 3
+    if spreads is not None:
+        of_devices = [spreads.between, spreads.between_low, spreads.between_high]
     found = [
-        _log(f"r_{key}", mean, low, high, f"R_{sub}", float(spread)),
+        _log(f"r_{key}", mean, low, high, f"R_{sub}", of_devices),
         _plain(f"sigma_{key}", one.mixture.sigma[0], one.sigma_low[0], one.sigma_high[0],
                rf"\sigma_{sub}"),
     ]  # fmt: skip
     if spreads is not None:
         s = spreads
-        found += [
-            _plain(f"sigma_{key}_d2d", s.between, s.between_low, s.between_high,
-                   rf"\sigma_{{D2D,{state}}}"),
-            _plain(f"sigma_{key}_c2c", s.within, s.within_low, s.within_high,
-                   rf"\sigma_{{C2C,{state}}}"),
-        ]  # fmt: skip
+        if s.between_high > 0:  # else devices are more alike than chance lets them: no number
+            found.append(_plain(f"sigma_{key}_d2d", s.between, s.between_low, s.between_high,
+                                rf"\sigma_{{D2D,{state}}}"))  # fmt: skip
+        found.append(_plain(f"sigma_{key}_c2c", s.within, s.within_low, s.within_high,
+                            rf"\sigma_{{C2C,{state}}}"))  # fmt: skip
     law, k = choice.law, choice.n_levels
     for j in range(k if k > 1 else 0):
         mark = f"{state},{j + 1}"
         found += [
             _log(f"r_{key}_{j + 1}", law.mixture.x[j], law.x_low[j], law.x_high[j],
-                 f"R_{{{mark}}}", float(law.mixture.sigma[j])),
+                 f"R_{{{mark}}}", [law.mixture.sigma[j], law.sigma_low[j], law.sigma_high[j]]),
             _plain(f"sigma_{key}_{j + 1}", law.mixture.sigma[j], law.sigma_low[j],
                    law.sigma_high[j], rf"\sigma_{{{mark}}}"),
             _plain(f"share_{key}_{j + 1}", law.mixture.weight[j], law.weight_low[j],
@@ -208,10 +209,16 @@ def _estimates(
     return found
 
 
-def _log(name: str, mean: float, low: float, high: float, symbol: str, spread: float) -> Estimate:
+def _log(
+    name: str, mean: float, low: float, high: float, symbol: str, spread: Sequence[float]
+) -> Estimate:
+    """Estimate from its logarithm; the spread with its ends."""
     value, ends = float(np.exp(mean)), (float(np.exp(low)), float(np.exp(high)))
     error = value * float(high - low) / 2 / NORMAL_QUANTILE
-    return Estimate(name, value, error, *ends, "Ohm", symbol, spread)
+    of, least, most = map(float, spread)
+    return Estimate(
+        name, value, error, *ends, "Ohm", symbol, of, spread_low=least, spread_high=most
+    )
 
 
 def _plain(name: str, value: float, low: float, high: float, symbol: str) -> Estimate:

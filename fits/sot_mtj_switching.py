@@ -21,7 +21,7 @@ from devicephys import __version__
 from devicephys.checks import Array
 from devicephys.errors import DataError
 from devicephys.fitting import goodness, switching_curve
-from devicephys.fitting.plateau import anomalies
+from devicephys.fitting.plateau import anomalies, sentences
 from devicephys.fitting.point_check import compare
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.fitting.switching_curve import SwitchingCurve
@@ -246,7 +246,7 @@ def _flags(
     drives = {"pulse_voltage": dataset.pulse_voltage.values}
     device, direction = dataset.device.values, dataset.direction.values
     strange = anomalies(device, direction, drives, k, n, log_p, rng)
-    flags += [x.sentence() for x in strange]
+    flags += sentences(strange)
     outlying = goodness.outlying_points(k, n, log_p, log1m_p)
     if outlying.points:
         each = [

@@ -40,6 +40,7 @@ from devicephys.parameters import DIRECTIONS, MTJ
 from devicephys.stats import NORMAL_QUANTILE
 
 NAME = "stt_mram_joint"
+AXES = ("pulse_current", "pulse_voltage", "pulse_width")
 KIND = "junction_data"
 KINDS = (
     "wer_counts", "wer_counts_voltage", "retention_counts", "read_disturb_counts",
@@ -174,11 +175,12 @@ def _reference(datasets: Mapping[str, xr.Dataset], header: Mapping[str, str], wh
     )
 
 
-def _resistance_error(dataset: xr.Dataset) -> tuple[float, str]:
+def _resistance_error(dataset: xr.Dataset) -> tuple[float | None, str]:
+    """Give the error of a resistance, None where the scatter tells it, and how it is known."""
     text = json.loads(dataset.attrs["metadata"]).get("resistance_error")
     if text is None:
         error = junction_data.scatter(dataset)
-        return error, f"relative error of a resistance: {error:.2g}, by the scatter of neighbours"
+        return None, f"relative error of a resistance: {error:.2g}, by the scatter of neighbours"
     try:
         error = parse_number(text)
         if not 0 < error < 1:
@@ -252,9 +254,18 @@ def solved(made: Assembly) -> Found:
 
 def _covariance(unknowns: Sequence[Unknown], found: Found) -> tuple[tuple[float, ...], ...]:
     """Covariance in the order of the estimates that vary: tied ones move with theirs."""
-    follow = [u.name if u.tied is None else u.tied[0] for u in unknowns]
-    rows = [found.names.index(name) for name in follow if name in found.names]
-    return rows_of(found.covariance[np.ix_(rows, rows)])
+    by_name = {u.name: u for u in unknowns}
+    rows, scale = [], []
+    for u in unknowns:
+        other = u if u.tied is None else by_name[u.tied[0]]
+        if other.name in found.names:
+            rows.append(found.names.index(other.name))
+            value, own = found.values[other.name], found.values[u.name]
+            # From the coordinate of the other, as it is fitted, to that of this one.
+            per_value = value if other.log else 1.0  # of the other, by its coordinate
+            factor = 1.0 if u.tied is None else u.tied[1]
+            scale.append(factor * per_value / own if u.log else factor * per_value)
+    return rows_of(found.covariance[np.ix_(rows, rows)] * np.outer(scale, scale))
 
 
 def _summary(tree: xr.DataTree, kinds: Mapping[str, Any]) -> dict[str, Any]:
@@ -320,7 +331,7 @@ def table(dataset: xr.DataTree, result: FitResult, grid: Mapping[str, Array]) ->
     if {"pulse_current", "pulse_voltage"} <= set(grid):
         raise DataError("a grid of currents and of voltages", expected="one of both")
     for name in grid:
-        known("axis of this recipe", name, ("pulse_current", "pulse_voltage", "pulse_width"))
+        known("axis of this recipe", name, AXES)
         low, high = wer_data.RANGES[name]
         in_range(name, grid[name], tables.AXES[name], above=low, below=high, inclusive=True)
     kind, axis = _driven(dataset, grid)

@@ -34,6 +34,7 @@ OVERDRIVES = (1.5, 1.8, 2.2, 2.6)  # I/I_c0 of the median device
 WIDTHS = np.array([1.0, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 10, 12, 15])  # in t_D
 MOST_TRIALS = 10**15
 MOST_POINTS = 1_000_000
+VARIES = ("delta", "i_c0_p_ap", "i_c0_ap_p", "t_d")  # from device to device
 NOTHING = 1e-12  # of a variance
 SAFE = 1e-3  # of one error in all trials: what the solver may add
 
@@ -122,6 +123,7 @@ def generate(
             i_c0_ap_p=median.i_c0_ap_p * i_c0,
             t_d=median.t_d * t_d,
         )
+        name = f"synthetic-{number}"
         for direction in DIRECTIONS:
             currents = plan.currents[direction]
             pulses = square("current", currents[:, None], plan.widths)
@@ -129,7 +131,7 @@ def generate(
             wer = write_error_rate(device, pulses, direction, atol=atol).wer
             errors = rng.binomial(trials, wer)
             rows += [
-                (f"synthetic-{number}", direction, i, t, median.temperature, trials, int(k))
+                (name, direction, i, t, median.temperature, trials, int(k))
                 for i, line in zip(currents, errors, strict=True)
                 for t, k in zip(plan.widths, line, strict=True)
             ]
@@ -140,11 +142,10 @@ def generate(
         "r_p_ohm": f"{median.r_p:.6g}",
         "tmr": f"{median.tmr:.6g}",
         "v_h_V": f"{median.v_h:.6g}",
-        "truth_delta": f"{median.delta:.8g}",
-        "truth_i_c0_p_ap": f"{median.i_c0_p_ap:.8g}",
-        "truth_i_c0_ap_p": f"{median.i_c0_ap_p:.8g}",
-        "truth_t_d": f"{median.t_d:.8g}",
+        **{f"truth_{x}": f"{getattr(median, x):.8g}" for x in VARIES},
     }
+    if plan.devices == 1:  # a fit of one device finds its parameters, not those of the median
+        metadata |= {f"truth_{x}_{name}": f"{getattr(device, x):.8g}" for x in VARIES}
     return tidy_rows.drawn(rows, "wer_counts", seed, metadata)
 
 

@@ -32,6 +32,7 @@ from devicephys.rram.cell import CELLS, pulse_energy, read_error
 from devicephys.stats import LEVEL
 
 NAME = "weak_reset_traces"
+AXES = ("pulses",)
 TIDY_KINDS = ("resistance_pulses",)
 MOST = 200  # readings of a trace
 GROUPS = 10  # of devices, left out one after the other
@@ -67,7 +68,8 @@ def fit(
         values, errors = getattr(found, one.name)[seen], getattr(found, f"{one.name}_stderr")[seen]
         spread, least, most = _spread(values, errors, log)
         estimates.append(Estimate(name, float(value), float(high - low) / 3.92, float(low),
-                                  float(high), unit, symbol, spread))  # fmt: skip
+                                  float(high), unit, symbol, spread,
+                                  spread_low=least, spread_high=most))  # fmt: skip
         spreads.append(Estimate(f"spread_{name}", spread, (most - least) / 3.92, least, most, "1",
                                 rf"\sigma({symbol})"))  # fmt: skip
     progress(1, 1)
@@ -117,7 +119,7 @@ def _spread(value: Array, error: Array, log: bool) -> tuple[float, float, float]
 def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> xr.Dataset:
     """Count read errors after numbers of pulses; energy of all of them up to there."""
     for name in grid:
-        known("axis of this recipe", name, ("pulses",))
+        known("axis of this recipe", name, AXES)
     devices, counts, start, after = _traces(dataset)
     default = counts[np.unique(np.linspace(0, len(counts) - 1, 20).round().astype(int))]
     rows, energies = [], []

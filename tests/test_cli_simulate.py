@@ -1,7 +1,9 @@
 """Synthetic data sets from the command line: what was asked for, stated, and recovered by a fit."""
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +133,7 @@ def test_a_junction_file_gives_the_truth_the_spread_and_a_plan_of_its_own(capsys
     made = tidy_csv.read(out)
     metadata = json.loads(made.attrs["metadata"])
     assert (metadata["truth_delta"], metadata["r_p_ohm"]) == ("60", "4000")
+    assert 0 < abs(float(metadata["truth_delta_synthetic-1"]) - 60) < 60 * 4 * 0.01
     assert "--sigma-delta 0.01 --sigma-i-c0 0.04" in metadata["command"]
     assert set(made.temperature.values) == {350.0}
     up = made.pulse_current.values[made.direction.values == "P->AP"]
@@ -270,6 +273,19 @@ def test_profiles_are_asked_for_and_pulses_are_planned(folder, tmp_path, capsys)
     assert len(pulses) == 2
     assert "median t_d of 3 devices" in median
     assert "6 devices measured as these 3" in more
+    sheet = tmp_path / "sheet.csv"  # the same counts by other names, with a fit of that file
+    renamed = counts.read_text().replace("pulse_current_A", "I (A)").replace("pulse_width_s", "w")
+    sheet.write_text(renamed)
+    maps = ["--map", "pulse_current=I", "--map", "pulse_width=w [s]"]
+    digest = hashlib.sha256(sheet.read_bytes()).hexdigest()
+    of_sheet = tmp_path / "of_sheet.json"
+    made = fit_result.read(fit)
+    fit_result.write(replace(made, data={**made.data, "sha256": digest}), of_sheet)
+    words_of_sheet = [of_sheet if w == fit else sheet if w == counts else w for w in words]
+    code, said, err = call(
+        capsys, *words_of_sheet, "--currents", "60e-6,80e-6", "--widths", "3e-9,9e-9", *maps
+    )
+    assert (code, said, err) == (0, out, "")
     for wrong, expected in (
         (["fit", "stt_mram_wer", counts, "-o", tmp_path / "x", "--intervals", "profle"], 2),
         (["fit", "hfo2_staircase", counts, "-o", tmp_path / "x", "--intervals", "profile"], 2),

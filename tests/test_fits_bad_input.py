@@ -39,6 +39,11 @@ def random_errors():
     return changed(ONE, "n_errors", lambda row: rng.integers(int(row[5])))
 
 
+def exchanged(*devices):
+    """All rows, some devices with their successes in place of errors."""
+    return [[*r[:6], int(r[5]) - int(r[6])] if r[0] in devices else r for r in ROWS]
+
+
 WER = {
     "no error, one device": (
         counts(changed(ONE, "n_errors", lambda row: 0)), FitError,
@@ -75,6 +80,15 @@ WER = {
     "successes": (
         counts(changed(ONE, "n_errors", lambda row: int(row[5]) - int(row[6]))), DataError,
         r"fails more often in 100% of the pairs; .*map them to n_switched",
+    ),
+    "successes of one device of eight": (
+        counts(exchanged("synthetic-3")), DataError,
+        r"device 'synthetic-3', P->AP and AP->P: of two .*n_switched, or leave the device out$",
+    ),
+    "successes of two devices of eight, and no error of another": (
+        counts([[*r[:6], 0] if r[0] == "synthetic-1" else r
+                for r in exchanged("synthetic-3", "synthetic-5")]), DataError,
+        r"synthetic-3', P->AP and AP->P; device 'synthetic-5', P.*, or leave the devices out$",
     ),
     "random errors": (counts(random_errors()), DataError, r"of two pulses the longer and stron"),
     "more errors than trials": (

@@ -7,7 +7,10 @@ from devicephys.fits import resistance_states as recipe
 
 from devicephys import plotting_fit, tables
 from devicephys.errors import DataError, ParameterError
-from devicephys.fitting.result import Estimate, FitResult
+from devicephys.fitting.resistance import samples
+from devicephys.fitting.resistance_choice import choose
+from devicephys.fitting.result import Estimate, FitResult, spread_text
+from devicephys.fitting.variance import split
 
 HEADER = "device,state,cycle,resistance_ohm,censored"
 
@@ -53,6 +56,29 @@ def test_means_and_spreads_come_back(tmp_path, monkeypatch):
     }
     assert result.data["devices"] == 8
     assert result.flags == ()
+
+
+def test_a_mean_carries_the_interval_of_its_spread(tmp_path, monkeypatch):
+    result = fitted(written(tmp_path, rows()), monkeypatch)
+    for state in ("lrs", "hrs"):
+        mean, spread = result[f"r_{state}"], result[f"sigma_{state}_d2d"]
+        assert (mean.spread, mean.spread_low, mean.spread_high) == (
+            spread.value, spread.low, spread.high
+        )  # fmt: skip
+
+
+def test_devices_more_alike_than_chance_have_no_interval_of_their_spread():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(8, 15))
+    x = (9 + 0.1 * (x - x.mean(axis=1, keepdims=True))).ravel()
+    device = np.repeat([f"d{j}" for j in range(8)], 15)
+    alike = split(x, device)
+    assert alike.between_high == 0
+    choice = choose(samples(np.exp(x), np.full(120, "exact"), device), rng, most=1)
+    found = {e.name: e for e in recipe._estimates("LRS", choice, alike, alike)}
+    assert list(found) == ["r_lrs", "sigma_lrs", "sigma_lrs_c2c"]
+    e = found["r_lrs"]
+    assert spread_text(e.spread, e.spread_low, e.spread_high) == "not seen"
 
 
 def test_samples_out_of_range_are_bounds(tmp_path, monkeypatch):

@@ -1,14 +1,16 @@
 """The joint fit of a junction: recovery, what sharing gains, disagreement, folders, the table."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from devicephys.fits import recipe, stt_mram_joint, synthetic_joint
 
 from devicephys.errors import DataError, FitError, ParameterError
-from devicephys.fitting import problem
+from devicephys.fitting import junction_unknowns, problem
 from devicephys.fitting import result as fit_result
+from devicephys.fitting.problem import Found
 from devicephys.io import tidy_csv
 
 QUICK = ("wer_counts", "retention_counts", "resistance_loop", "switching_fields")
@@ -86,6 +88,29 @@ def test_headers_fix_tie_and_inform(data):
     assert len(stt_mram_joint._covariance(made.unknowns, found)) == 4  # the tied one moves too
     named = {e.name: e for e in problem.estimates(made.unknowns, found)}
     assert named["i_c0_ap_p"].stderr == pytest.approx(27 / 38 * named["i_c0_p_ap"].stderr)
+
+
+@pytest.mark.parametrize(
+    ("master", "tied", "scale"),
+    [
+        ("delta", ("h_stray", 5e-4), 5e-4 * 60.0),  # dh/dln Delta
+        ("delta", ("t_d", 2e-11), 1.0),  # dln t/dln Delta
+        ("h_stray", ("t_d", 5e-8), 1 / 0.02),  # dln t/dh
+    ],
+)
+def test_a_tied_parameter_has_the_covariance_of_its_own_coordinate(master, tied, scale):
+    """As a result keeps it: of the value of h_stray, of the logarithm of all others."""
+    value = {"delta": 60.0, "h_stray": 0.02}[master]
+    name, factor = tied
+    unknowns = (
+        junction_unknowns._free(master, value),
+        replace(junction_unknowns._free(name, None), tied=(master, factor)),
+    )
+    found = Found({master: value, name: factor * value}, (master,),
+                  np.array([problem.coordinate(unknowns[0], value)]), np.array([[0.25]]),
+                  0.0, 1, ())  # fmt: skip
+    covariance = np.array(stt_mram_joint._covariance(unknowns, found))
+    assert covariance == pytest.approx(0.25 * np.array([[1.0, scale], [scale, scale**2]]))
 
 
 def test_table_bounds_the_error_rate_of_the_junction(tree, fitted):

@@ -45,6 +45,7 @@ def test_spreads_between_devices_are_recovered_with_intervals(traces, result):
     for name, value in spread.items():
         found = result[f"spread_{name}"]
         assert found.low < found.value == result[name].spread < found.high
+        assert (result[name].spread_low, result[name].spread_high) == (found.low, found.high)
         assert found.value == pytest.approx(float(value), rel=0.3)
 
 

@@ -1,9 +1,12 @@
 """Devices fitted together: against brute force, against single fits, on points too few alone."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
+from devicephys.fits import stt_mram_wer
 
 from devicephys import data
 from devicephys.errors import DataError, FitError
@@ -11,8 +14,11 @@ from devicephys.fitting import integrated, interval_methods, wer
 from devicephys.fitting.counts import Counts, block, closed_form_chart, start
 from devicephys.fitting.hierarchy import population
 from devicephys.fitting.problem import solve, started
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult
 from devicephys.fitting.wer_data import unknowns_of
 from devicephys.io import tidy_csv
+from devicephys.mram.pulse import square
+from devicephys.mram.spread import Spread, mean_write_error_rate
 
 TRUTH = {"delta": 50.0, "i_c0_p_ap": 40e-6, "t_d": 1.5e-9}
 SPREADS = (0.05, 0.02)
@@ -106,8 +112,30 @@ def test_a_recipe_fits_together_what_it_cannot_fit_alone():
     for name in ("delta", "i_c0_p_ap"):  # 5 standard errors
         assert abs(result[name].value - truth[f"truth_{name}"]) < 5 * result[name].stderr
     assert wer.spread(result, "P->AP").sigma_delta == pytest.approx(result["delta"].spread)
+    for name in ("delta", "i_c0_p_ap"):
+        e = result[name]
+        assert 0 <= e.spread_low < e.spread < e.spread_high < 0.5
+    assert result["t_d"].spread == 0
+    assert np.isnan([result["t_d"].spread_low, result["t_d"].spread_high]).all()
     with pytest.raises(DataError, match="has 3 points"):
         wer.problems(thin, result)
+
+
+def test_one_drive_is_refused_before_the_model_takes_minutes():
+    """One device and direction; eight devices of two widths in each direction."""
+    every = tidy_csv.read(data.path("synthetic_stt_mram_wer.csv"))
+    level, up = every.pulse_current.values, every.direction.values == "P->AP"
+    strongest = np.where(up, level[up].max(), level[~up].max())
+    one = every.isel(point=np.flatnonzero(np.isclose(level, strongest)))
+    mine = one.isel(point=np.flatnonzero(
+        (one.device.values == "synthetic-1") & (one.direction.values == "P->AP")
+    ))  # fmt: skip
+    with pytest.raises(FitError, match=r"one drive in one direction.*; measure two drives or more"):
+        wer.fit(mine, np.random.default_rng(1), "stt_mram_wer")
+    widths = np.unique(one.pulse_width.values)[1:3]
+    two = one.isel(point=np.flatnonzero(np.isin(one.pulse_width.values, widths)))
+    with pytest.raises(FitError, match=r"32 points of 8 devices.* do not tell delta.*two drives"):
+        wer.fit(two, np.random.default_rng(1), "stt_mram_wer")
 
 
 def test_too_little_even_together_is_refused():
@@ -136,3 +164,45 @@ def test_methods_of_intervals_for_populations(monkeypatch):
     # Student's t of one degree of freedom, 12.7, from 30 draws: a factor of 5.
     ratio = np.log(high / low) / np.log(result["delta"].high / result["delta"].low)
     assert 0.2 < ratio < 5
+
+
+def test_a_table_carries_the_error_of_each_spread():
+    """Against spreads moved by their standard errors, one by one: 5 %, of slopes and first order.
+
+    sigma_Delta is not seen: there sigma^2 is moved.
+    """
+    given = {"delta": 50.0, "i_c0_p_ap": 40e-6, "i_c0_ap_p": 40e-6, "t_d": 1.5e-9,
+             "r_p": 4e3, "tmr": 1.2, "v_h": 0.5}  # fmt: skip
+    spreads = {"delta": (0.02, 0.0, 0.024), "t_d": (0.0, np.nan, np.nan)}
+    estimates = tuple(
+        Estimate(
+            n, v, 0.0, v, v, "1", n, s, n not in ("r_p", "tmr", "v_h"), spread_low=a, spread_high=b
+        )
+        for n, v in given.items()
+        for s, a, b in [spreads.get(n, (0.02, 0.018, 0.0222))]
+    )
+    between = np.diag([0.02**2, 0.02**2, 0.02**2, 0.0])
+    between[1, 2] = between[2, 1] = 0.02**2
+    devices = tuple(DeviceFit(f"d{j}", {}, {}, 1.0, 1, np.nan) for j in range(8))
+    fit = FitResult("stt_mram_wer", "0", estimates, ((1e-20,) * 4,) * 4,
+                    {"source": "x.csv", "sha256": "", "synthetic": True},
+                    devices, between=tuple(map(tuple, between.tolist())))  # fmt: skip
+    grid = {"pulse_current": np.array([70e-6]), "pulse_width": np.array([9e-9])}
+    table = stt_mram_wer.table(xr.Dataset({"pulse_width": ("point", [1e-8])}), fit, grid)
+    found = float(np.log(table.ber_hi / table.ber).values[0, 0]) / wer.half_width(8)
+    pulse = square("current", 70e-6, 9e-9)
+    errors = {"sigma_i_c0": np.log(0.0222 / 0.018) / 3.92, "sigma_delta": (1.2**2 - 1) / 3.92}
+    moved = []
+    for name, error in errors.items():
+        mean = [
+            mean_write_error_rate(
+                wer.junction(fit), Spread(**{"sigma_i_c0": 0.02, "sigma_delta": 0.02, "sigma_t_d":
+                1e-3} | {name: 0.02 * np.exp(sign * error)}), pulse, "P->AP", rtol=1e-4
+            ).wer
+            for sign in (1, -1)
+        ]  # fmt: skip
+        moved.append(float(np.log(mean[0] / mean[1])) / 2)
+    assert found == pytest.approx(np.hypot(*moved), rel=0.05)
+    open_end = replace(fit, estimates=(replace(estimates[0], spread_high=np.inf), *estimates[1:]))
+    with pytest.raises(DataError, match=r"spread of delta .* has no upper end"):
+        stt_mram_wer.table(xr.Dataset({"pulse_width": ("point", [1e-8])}), open_end, grid)

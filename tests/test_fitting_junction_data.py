@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from devicephys.errors import DataError, ParameterError
-from devicephys.fitting import junction_data
+from devicephys.fitting import contributions, junction_data
+from devicephys.fitting.problem import Unknown, solve
 from devicephys.mram import thermal
 from devicephys.mram.junction import angular_resistance, at_temperature, bias_tmr
 from devicephys.mram.pulse import square
@@ -146,6 +147,39 @@ def test_scatter_of_neighbours_is_the_error_of_a_resistance():
                    resistance=r * np.exp(0.003 * rng.standard_normal(244)))  # fmt: skip
     # Overlapping groups of four of 244 points know it to about 8 %: 4 of these.
     assert junction_data.scatter(loop) == pytest.approx(0.003, rel=0.32)
+
+
+def loop_of(voltages, error, rng):
+    v = np.linspace(-0.45, 0.45, voltages)
+    r = np.concatenate([angular_resistance(c, 6e3, bias_tmr(v, 1.2, 0.55)) for c in (1.0, -1.0)])
+    return dataset(state=["P"] * voltages + ["AP"] * voltages, voltage=np.tile(v, 2),
+                   resistance=r * np.exp(error * rng.standard_normal(2 * voltages)))  # fmt: skip
+
+
+def test_an_estimated_error_has_no_curvature_in_it_where_it_is_given():
+    """Root of the mean square over 100 loops of the fewest voltages: 4 of its errors, 1.2 %."""
+    rng = np.random.default_rng(3)
+    found = [junction_data.scatter(loop_of(20, 0.003, rng)) for _ in range(100)]
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(0.003, rel=0.05)
+    with pytest.raises(DataError, match=r"from 32 groups.*as of 20 voltages a state"):
+        junction_data.scatter(loop_of(19, 0.003, rng))
+
+
+def test_an_estimated_error_gives_no_false_alarm():
+    """Share of 200 loops beyond the 95 % quantile of drawn ones: 5 % (19 % with the error kept).
+
+    At most 4 standard deviations above: a false alarm of the test once in 10 000. The deviances
+    do not depend on the error, so that those drawn for the first loop stand for all.
+    """
+    rng = np.random.default_rng(11)
+    begin = {"r_p": (1e3, 1e4, 5e3), "tmr": (0.1, 5.0, 1.0), "v_h": (0.1, 2.0, 0.5)}
+    unknowns = [Unknown(name, "1", name, *numbers) for name, numbers in begin.items()]
+    blocks = [junction_data.resistance_loop(loop_of(20, 0.003, rng)) for _ in range(200)]
+    founds = [solve(unknowns, [b]) for b in blocks]
+    at = contributions.slopes(unknowns, blocks[:1], founds[0])
+    drawn = contributions.simulated_deviances(unknowns, blocks[:1], founds[0], at, rng)
+    beyond = np.array([f.deviance for f in founds]) > np.quantile(drawn, 0.95)
+    assert beyond.mean() < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_refuses_what_makes_no_sense():

@@ -106,6 +106,14 @@ def test_headers_fix_tie_and_know():
         ({"tied_t_d": "2 h_k wafer"}, "nothing tells h_k"),
         ({"prior_t_d": "5 0.1 of the film"}, "folder: prior of t_d = 5 s"),
         ({"bloch": "small"}, "metadata bloch: 'small'"),
+        (
+            {"fixed_t_d": "1e-9 a paper", "prior_t_d": "1e-9 0.1 of the film"},
+            "folder: metadata fixed_t_d and prior_t_d: t_d cannot be both; expected one of them",
+        ),
+        (
+            {"tied_i_c0_ap_p": "0.7 i_c0_p_ap wafer", "prior_i_c0_ap_p": "2e-5 0.1 a sister cell"},
+            "metadata tied_i_c0_ap_p and prior_i_c0_ap_p",
+        ),
     ],
 )
 def test_refuses_headers_that_it_cannot_follow(header, message):

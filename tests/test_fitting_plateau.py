@@ -1,6 +1,7 @@
 """Plateaus and returning errors: found where they are, and rarely anywhere else."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,24 @@ def test_errors_that_return_with_the_drive_are_found():
     assert found[0].stop == pytest.approx(1.1)
     assert found[0].p_value == pytest.approx(2 / 1000)
     assert "rises again" in found[0].sentence()
+
+
+def test_many_counts_show_a_low_floor_which_stands_still_and_does_not_rise():
+    n = np.full(len(LOG_P), 10**6)
+    p = np.where(np.isin(np.arange(len(LOG_P)), 16 + np.arange(10, 16)), 0.005, np.exp(LOG_P))
+    found = find(np.random.default_rng(3).binomial(n, p), n)
+    assert {(x.kind, x.device, x.direction) for x in found} == {("plateau", "A", "AP->P")}
+    assert found[0].level == pytest.approx(0.005, rel=0.05)
+
+
+def test_departures_are_said_in_one_sentence_a_kind():
+    one = plateau.Anomaly("plateau", "A", "P->AP", "pulse_width", (), 3e-9, 5e-9, 0.2, 0.002, (1,))
+    several = [one, *(replace(one, device=f"d{j}", kind="ballooning") for j in range(9))]
+    first, second = plateau.sentences(several)
+    assert first == one.sentence()
+    assert second.startswith("Ballooning: device d0, P->AP: the error rate (here 0.2) rises again")
+    assert "; the like in 8 more rows of pulses, of devices d1, d2, d3, d4, d5, d6 and 2" in second
+    assert second.count("no single macrospin") == 1
 
 
 def test_rates_that_never_rise_are_those_of_pool_adjacent_violators():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from devicephys.errors import FitError, ParameterError
 from devicephys.fitting.problem import Block, Prior, Unknown, check, estimates, solve
@@ -60,6 +61,24 @@ def test_a_fixed_a_tied_and_a_free_parameter():
     assert not a.vary
     assert c.stderr == pytest.approx(3 * b.stderr)
     assert c.low == pytest.approx(3 * b.low)
+
+
+def test_a_parameter_tied_by_a_negative_factor_has_its_ends_in_order():
+    unknowns = [Unknown("b", "1", "b", 0.1, 10),
+                Unknown("c", "1", "c", -30, 0, log=False, tied=("b", -3.0))]  # fmt: skip
+    b, c = estimates(unknowns, solve(unknowns, [mean_of("b")]))
+    assert c.low == pytest.approx(-3 * b.high)
+    assert c.high == pytest.approx(-3 * b.low)
+    assert c.stderr == pytest.approx(3 * b.stderr)
+
+
+def test_few_expected_events_make_errors_as_much_too_large_as_is_said():
+    """Poisson counts of means 1 and 0.01, all outcomes weighed by their probability."""
+    for mean, factor in ((1.0, 1.04), (0.01, 1.26)):
+        k = np.arange(20)
+        square = 2 * (k * np.log(np.maximum(k, 1) / mean) - (k - mean))
+        slope = np.where(k == mean, mean, (k - mean) ** 2 / np.where(square > 0, square, 1))
+        assert (poisson.pmf(k, mean) @ slope / mean) ** -0.5 == pytest.approx(factor, abs=0.005)
 
 
 def test_a_prior_weighs_as_one_more_reading():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from devicephys.errors import DataError, OutputExistsError
 from devicephys.fitting import result
 from devicephys.fitting.result import DeviceFit, Estimate, FitResult
+from devicephys.report.fit_page import numbers
 
 NAN, INF = math.nan, math.inf
 
@@ -20,7 +21,9 @@ def sample():
         recipe="stt_mram_wer",
         version="0.1.0",
         estimates=(
-            Estimate("delta", 60.0, 1.5, 57.0, 63.0, "1", r"\Delta", 0.1, True, (10.0, 200.0)),
+            Estimate(
+                "delta", 60.0, 1.5, 57.0, 63.0, "1", r"\Delta", 0.1, True, (10.0, 200.0), 0.05, 0.25
+            ),
             Estimate("current", 5e-5, NAN, NAN, NAN, "A", "I_{c0}", NAN, False, (0.0, INF)),
         ),
         covariance=((6.25e-4,),),
@@ -41,7 +44,7 @@ number = finite | st.just(NAN)
 text = st.text(max_size=8)
 estimates = st.builds(
     Estimate, text, number, number, number, number, text, text, number, st.booleans(),
-    st.tuples(finite | st.just(-INF), finite | st.just(INF)),
+    st.tuples(finite | st.just(-INF), finite | st.just(INF)), number, number,
 )  # fmt: skip
 devices = st.builds(
     DeviceFit, text, st.dictionaries(text, number, max_size=3),
@@ -137,6 +140,21 @@ def test_json_is_strict_sorted_and_the_same_for_equal_results():
     assert written == result.to_json(sample())
 
 
+def test_a_spread_that_is_not_seen_is_an_upper_bound():
+    assert result.spread_text(0.0, 0.0, 0.004) == "not seen (at most 0.4 %)"
+    assert result.spread_text(0.02, 0.0, 0.06) == "2 % (at most 6)"
+    assert result.spread_text(0.02, 0.0, INF) == "2 % (no interval)"
+    assert result.spread_text(0.02, 0.01, INF) == "2 % (from 1)"
+    assert result.spread_text(0.0, NAN, NAN) == "taken as 0"
+    assert result.spread_text(0.0, 0.0, 0.0) == "not seen"
+
+
+def test_a_report_has_the_spread_with_its_interval():
+    first, second = numbers(sample())["parameters"]
+    assert first["spread_text"] == "10 % (5 to 25)"
+    assert second["spread_text"] == ""
+
+
 def test_estimates_are_found_by_name():
     assert sample()["delta"].value == 60.0
     with pytest.raises(KeyError, match="alpha"):
@@ -156,7 +174,12 @@ def refused(content, reason=""):
         result.from_json(content, "x.json")
     message = str(caught.value)
     assert message.startswith("x.json: not a fit result (")
-    assert message.endswith("); expected a JSON file written by devicephys fit")
+    if "result (schema" in message:
+        assert message.endswith(
+            "; expected schema devicephys-fit-4; fit the data again with this version of devicephys"
+        )
+    else:
+        assert message.endswith("); expected a JSON file written by devicephys fit")
     assert reason in message
 
 
@@ -173,7 +196,7 @@ def test_every_cut_of_the_text_is_refused():
         refused(written[:size])
 
 
-@pytest.mark.parametrize("schema", [None, "devicephys-fit-0", "devicephys-table-1", 1])
+@pytest.mark.parametrize("schema", [None, "devicephys-fit-3", "devicephys-table-1", 1])
 def test_other_schema(schema):
     content = json.loads(result.to_json(sample())) | {"schema": schema}
     refused(json.dumps(content), f"schema {schema}")
@@ -189,6 +212,7 @@ def test_missing_key_is_named(key):
 @pytest.mark.parametrize(
     ("part", "key"),
     [("estimates", k) for k in ("name", "value", "stderr", "low", "high", "unit", "bounds")]
+    + [("estimates", k) for k in ("spread", "spread_low", "spread_high")]
     + [("devices", k) for k in ("device", "values", "stderrs", "deviance", "dof", "p_value")],
 )
 def test_missing_key_of_a_part_is_named(part, key):

@@ -157,6 +157,43 @@ def test_counts_of_a_plateau_are_flagged(counts):
     assert any(text.startswith("Plateau: device synthetic-1, P->AP") for text in flags)
 
 
+def test_a_plateau_that_stops_a_fit_is_named(counts, monkeypatch):
+    def stopped(*_):
+        raise FitError("no convergence")
+
+    monkeypatch.setattr(wer, "_solved", stopped)
+    one = only(counts, "synthetic-3").copy(deep=True)
+    with pytest.raises(FitError, match=r"^no convergence$"):
+        stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+    floored = 0.05 + 0.95 * one.n_errors.values / 1e6
+    one["n_errors"].values[:] = np.random.default_rng(3).binomial(10**6, floored)
+    with pytest.raises(
+        FitError, match=r"csv: no fit: Plateau: device synthetic-3, P->AP.* still at 0.05.*"
+        r"; the like in 1\d more rows of pulses, of device synthetic-3; .*; leave out the device, "
+    ):  # fmt: skip
+        stt_mram_wer.fit(one, np.random.default_rng(1), lambda done, total: None)
+
+
+def test_a_population_that_cannot_be_found_names_the_plateau(counts, fitted, monkeypatch):
+    def stopped(*_):
+        raise FitError("no maximum")
+
+    def known(name, *_):
+        values = next(d.values for d in fitted.devices if d.device == name)
+        theta = np.log([values[x] for x in NAMES])
+        return Found(values, NAMES, theta, 1e-6 * np.eye(4), 1.0, 100, ())
+
+    monkeypatch.setattr(wer, "_solved", known)
+    monkeypatch.setattr(wer, "population", stopped)
+    few = only(counts, "synthetic-1", "synthetic-2").copy(deep=True)
+    with pytest.raises(FitError, match=r"^no maximum$"):
+        stt_mram_wer.fit(few, np.random.default_rng(1), lambda done, total: None)
+    floor = (few.device.values == "synthetic-2") & (few.n_errors.values < 2000)
+    few["n_errors"].values[floor] = 2000
+    with pytest.raises(FitError, match=r"no fit: Plateau: device synthetic-2, .* still at 0.002"):
+        stt_mram_wer.fit(few, np.random.default_rng(1), lambda done, total: None)
+
+
 def test_a_table_needs_both_directions(counts):
     one = only(counts, "synthetic-1", "synthetic-2")
     one = one.isel(point=np.flatnonzero(one.direction.values == "P->AP"))
@@ -207,9 +244,9 @@ def test_counts_in_other_units_do_not_pass_silently(counts):
 
 def test_a_rate_that_rises_is_refused_and_one_that_falls_is_not(counts):
     one = wer_data.by_device(counts)["synthetic-1"][1]
-    wer_data.check_alone("d", one, "x.csv")
-    with pytest.raises(DataError, match=r"x.csv: device 'd', P->AP: of two pulses the longer"):
-        wer_data.check_alone("d", replace(one, k=one.n - one.k), "x.csv")
+    wer._check_order({"d": one}, "x.csv")
+    with pytest.raises(DataError, match=r"x.csv: device 'd', P->AP and AP->P: of two pulses the"):
+        wer._check_order({"d": replace(one, k=one.n - one.k)}, "x.csv")
 
 
 def test_devices_with_their_directions_exchanged_are_named(fitted):

@@ -152,6 +152,20 @@ def test_a_recipe_that_only_describes_gives_tables(capsys):
     assert [v.verdict for v in of_fit(fit)] == ["PASS"]  # what was given is not judged
 
 
+def test_one_device_is_judged_by_its_own_truth_only():
+    e = Estimate("delta", 60.0, 1.0, 58.0, 62.0, "1", r"\Delta")
+    device = DeviceFit("A", {"delta": 60.0}, {"delta": 1.0}, 3.0, 5, 0.5)
+    data = {"truth": {"truth_delta": 70.0}}
+    one = FitResult("x", "0", (e,), ((1e-4,),), data, (device,), 3.0, 5, 0.5, between=((0.0,),))
+    *_, verdict = of_fit(one)
+    assert verdict.verdict == "NOT ESTABLISHED"
+    assert verdict.found.startswith("not judged: one device, and the header tells the truth of")
+    own = {"truth": {"truth_delta": 70.0, "truth_delta_A": 61.0}}
+    assert of_fit(replace(one, data=own))[-1].verdict == "PASS"
+    for other in (replace(one, devices=(device,) * 8), replace(one, between=())):
+        assert of_fit(replace(other, data=own))[-1].found == "outside: delta"
+
+
 def test_a_device_at_a_bound_is_marked_and_no_probability_is_no_verdict():
     e = Estimate("delta", 60.0, 1.0, 58.0, 62.0, "1", r"\Delta", spread=0.03)
     device = DeviceFit("A", {"delta": 200.0}, {"delta": 1.0}, 3.0, 5, 0.5, ("delta",))

@@ -1,8 +1,9 @@
 """What each kind of data adds to a joint fit, and whether the kinds agree: to first order.
 
-At the best parameters the residuals r of every block have slopes J, and J^T J is its share of the
-information. Taken away, it leaves the rest with a larger standard error and another estimate. The
-change of the estimate has the variance of the rest less that of all, so that it can be tested.
+At the best parameters the residuals r of every block have slopes J, and J^T J is taken as its share
+of the information (`problem` says where it is less). Taken away, it leaves the rest with a larger
+standard error and another estimate. The change of the estimate has the variance of the rest less
+that of all, so that it can be tested.
 """
 
 from collections.abc import Sequence

@@ -21,6 +21,8 @@ from devicephys.stats import deviance_residuals
 
 ARRAYS = ("k", "n", "log_drive", "log_width", "log_delta", "index")  # of `Counts`
 NEAREST_ONE = 1e-15  # a WER is kept this far from 1
+FEWEST = 10  # pairs of pulses whose rates surely differ, below which their order says nothing
+SURELY = 3.0  # standard errors
 
 LogWer = Callable[[Array, Array, Array], Array]  # of ln i, ln tau, ln Delta
 Model = Callable[[Values], Array]
@@ -182,6 +184,41 @@ def joined(devices: Sequence[Counts]) -> Counts:
         name: np.concatenate([getattr(d, name) for d in devices]) for name in ARRAYS
     }
     return replace(devices[0], **every)
+
+
+def rising(counts: Counts) -> dict[str, float]:
+    """Compute how often the errors grow with the pulse: next to never where a junction is written.
+
+    Parameters
+    ----------
+    counts : Counts
+        The points.
+
+    Returns
+    -------
+    dict of str to float
+        By critical drive: of the pairs of pulses in which one is longer and stronger and the
+        rates surely differ, the share in which that one fails more often; 0 where fewer than
+        ten pairs tell [1].
+
+    Examples
+    --------
+    >>> n, t, zero = np.full(6, 100.0), np.arange(6.0), np.zeros(6)
+    >>> one = Counts(np.arange(0, 96, 16.0), n, zero, t, zero, np.zeros(6, int), ("i",))
+    >>> rising(one), rising(replace(one, k=n - one.k))
+    ({'i': 1.0}, {'i': 0.0})
+    """
+    shares = {}
+    for j, critical in enumerate(counts.critical):
+        mine = taken(counts, np.flatnonzero(counts.index == j))
+        p = (mine.k + 0.5) / (mine.n + 1.0)
+        variance = p * (1 - p) / mine.n
+        more = p[:, None] - p
+        sure = np.abs(more) > SURELY * np.sqrt(variance[:, None] + variance)
+        for x in (mine.log_drive, mine.log_width):
+            sure &= x[:, None] >= x
+        shares[critical] = float((more > 0)[sure].mean()) if sure.sum() >= FEWEST else 0.0
+    return shares
 
 
 def closed_form_chart(log_i: Array, log_tau: Array, log_delta: Array) -> Array:

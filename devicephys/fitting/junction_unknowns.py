@@ -104,6 +104,7 @@ def unknowns(
         made["h_stray"] = fixed("h_stray", 0.0)
         notes.append("h_stray is taken as 0: no data tell it from the other parameters")
     made["temperature"] = fixed("temperature", temperature)
+    _one_order_each(header, where)
     for name in CONSTANTS:
         if name in header:
             made[name] = fixed(name, _number(header, name, where))
@@ -138,6 +139,16 @@ def unknowns(
     except ParameterError as err:
         raise DataError(f"{where}: {err}") from err
     return Parameters(tuple(made.values()), tuple(notes))
+
+
+def _one_order_each(header: Mapping[str, str], where: str) -> None:
+    for name in LIMITS:
+        said = [f"{order}_{name}" for order in ORDERS if f"{order}_{name}" in header]
+        if len(said) > 1:
+            raise DataError(
+                f"metadata {' and '.join(said)}: {name} cannot be both", where=where,
+                expected="one of them", remedy="leave out the others above the headers",
+            )  # fmt: skip
 
 
 def needed(datasets: Mapping[str, xr.Dataset]) -> tuple[str, ...]:

@@ -4,21 +4,23 @@ The error rate of a macrospin falls smoothly with current, voltage and width. Tw
 looked for along every row of points that differ in one of these alone:
 
 plateau
-    over three or more neighbours, all between 2 % and 98 %, the rate stands still where the model
-    asks for a change: an intermediate state (a domain wall that is pinned, two parts that switch
-    one after the other). The statistic is the likelihood ratio of "one rate over this run"
-    against "the model's shape at a free level over this run", so a row that merely lies too high
-    or too low is no plateau. To stand still is to show no slope and no scatter beyond counting, or
-    less than a tenth of what the model asks for.
+    over three or more neighbours, all between 2 % and 98 % or with 100 errors and 100 successes,
+    the rate stands still where the model asks for a change: an intermediate state (a domain wall
+    that is pinned, two parts that switch one after the other), or an error floor. The statistic is
+    the likelihood ratio of "one rate over this run" against "the model's shape at a free level
+    over this run", so a row that merely lies too high or too low is no plateau. To stand still is
+    to show no slope and no scatter beyond counting, or less than a tenth of what the model asks
+    for.
 ballooning
     the rate rises again with the drive (back-hopping of the reference layer, or ballooning). The
-    statistic is the likelihood ratio of independent rates against rates that never rise.
+    statistic is the likelihood ratio of independent rates against rates that never rise. A rate
+    that only scatters about one level, as on a plateau, has not risen.
 
 The largest statistic of all rows has its law from counts that are drawn from the fitted model,
 without a refit, which makes an alarm a little rarer than stated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -36,9 +38,11 @@ LEVEL = 0.01  # chance of any alarm in a whole data set that follows its model
 BOOTSTRAPS = 999
 CHUNK = 100  # bootstraps at once: what they need stays in the cache
 LEAST_RUN = 3  # points of a plateau, and of a row
-LOW, HIGH = 0.02, 0.98  # outside, every switching curve is flat
+LOW, HIGH = 0.02, 0.98  # outside, every switching curve is flat, unless
+MANY = 100  # counts show how it falls
 STILL = 0.1  # of the change that the model asks for: next to none
 SLOPE = 1.645  # standard errors of a slope that counting may show, one in ten
+MOST_NAMED = 6
 UNITS: Mapping[str, str] = MappingProxyType(
     {"pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s"}
 )
@@ -81,6 +85,10 @@ class Anomaly:
 
     def sentence(self) -> str:
         """Say it for a report."""
+        return f"{self.told()}; no single macrospin does this"
+
+    def told(self) -> str:
+        """Say what was seen, and where."""
         unit = UNITS[self.along]
         what = (
             f"the error rate stands still at {self.level:.2g}"
@@ -91,7 +99,7 @@ class Anomaly:
         return (
             f"{self.kind.capitalize()}: device {self.device}, {self.direction}{held}: {what} "
             f"from {si(self.start, unit)} to {si(self.stop, unit)} ({len(self.points)} points, "
-            f"{p_text(self.p_value)}); no single macrospin does this"
+            f"{p_text(self.p_value)})"
         )
 
 
@@ -111,6 +119,62 @@ class _Runs:
     statistic: Array
     first: NDArray[np.int64]
     length: NDArray[np.int64]
+
+
+def sentences(found: Sequence[Anomaly]) -> tuple[str, ...]:
+    """Say departures for a report, one sentence a kind.
+
+    Parameters
+    ----------
+    found : sequence of Anomaly
+        The departures, the surest first, as `anomalies` gives them.
+
+    Returns
+    -------
+    tuple of str
+        For each kind its surest departure, and in how many rows of which devices there are others.
+
+    Examples
+    --------
+    >>> one = Anomaly("plateau", "A", "P->AP", "pulse_width", (), 3e-9, 5e-9, 0.2, 0.002, (1, 2, 3))
+    >>> sentences([one, one])
+    ('Plateau: device A, P->AP: the error rate stands still at 0.2 from 3 ns to 5 ns (3 points, \
+p = 0.002); the like in 1 more row of pulses, of device A; no single macrospin does this',)
+    """
+    said = []
+    for kind in dict.fromkeys(x.kind for x in found):
+        first, *others = [x for x in found if x.kind == kind]
+        devices = list(dict.fromkeys(x.device for x in others))
+        also = (
+            f"; the like in {len(others)} more row{'s' * (len(others) > 1)} of pulses, of "
+            f"device{'s' * (len(devices) > 1)} {some(devices, ', ')}" if others else ""
+        )  # fmt: skip
+        said.append(f"{first.told()}{also}; no single macrospin does this")
+    return tuple(said)
+
+
+def some(names: Sequence[str], joint: str = "; ") -> str:
+    """Give names for a sentence, at most six of them and the number of the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names.
+    joint : str, optional
+        What stands between two.
+
+    Returns
+    -------
+    str
+        The names in their order.
+
+    Examples
+    --------
+    >>> some([f"d{j}" for j in range(9)], ", ")
+    'd0, d1, d2, d3, d4, d5 and 3 more'
+    """
+    more = len(names) - MOST_NAMED
+    return joint.join(names[:MOST_NAMED]) + f" and {more} more" * (more > 0)
 
 
 def anomalies(
@@ -234,7 +298,8 @@ def _runs(rows: _Rows, k: Array, n: Array, p: Array) -> _Runs:
     model = 2 * np.arcsin(np.sqrt(p))[rows.index]
     y = (2 * np.arcsin(np.sqrt((k + 0.375) / (n + 0.75))))[:, rows.index]
     rate = (k / n)[:, rows.index]
-    outside = ~rows.there | (rate <= LOW) | (rate >= HIGH)
+    few = np.minimum(k, n - k)[:, rows.index] < MANY
+    outside = ~rows.there | (few & ((rate <= LOW) | (rate >= HIGH)))
     w, wm, wmm, wy, wym, wyy, out = (
         _sums(x) for x in (weight, weight * model, weight * model**2, weight * y,
                            weight * y * model, weight * y**2, outside)
@@ -329,8 +394,13 @@ def _balloonings(
         if deviance[row].sum() > 0 and p_value < LEVEL:
             # Neighbours whose rates had to be pooled; the stretch that costs most is shown.
             block = np.cumsum(np.diff(falling[row, :length], prepend=np.nan) != 0) - 1
-            worst = np.bincount(block, deviance[row, :length]).argmax()
+            costs = np.bincount(block, deviance[row, :length])
+            worst = costs.argmax()
             points = rows.index[row, :length][block == worst]
+            # One rate with counting errors costs at most this: such points stand still.
+            by_chance = scipy_stats.chi2.sf(costs[worst], len(points) - 1)
+            if by_chance * len(rows.index) >= LEVEL:
+                continue
             found.append(_anomaly("ballooning", rows.along, points, labels, drives, k, n, p_value))
     return found
 

@@ -1,8 +1,12 @@
 """Fits of several data kinds that share parameters: free, fixed, tied, bounded, with priors.
 
 Every kind of data is a `Block` that turns parameter values into residuals whose squares add up to
-a deviance: -2 ln(likelihood) up to a constant. lmfit then finds the maximum of the likelihood, and
-its covariance, unscaled, is the inverse of the information. A prior is one more residual.
+a deviance: -2 ln(likelihood) up to a constant. lmfit then finds the maximum of the likelihood. Its
+covariance, unscaled, is the inverse of J^T J, J being the slopes of the residuals: for normal
+errors that is the inverse of the information. For counts, whose residuals are signed roots of the
+deviance, it is so where events are expected; where few are, J^T J is less than the information, and
+errors from such points alone come out too large: by 4 % at one expected event a point, 11 % at 0.3,
+17 % at 0.1, 26 % at 0.01. A prior is one more residual.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -552,8 +556,8 @@ def estimates(unknowns: Sequence[Unknown], found: Found) -> tuple[Estimate, ...]
         k = found.names.index(free)
         error = float(np.sqrt(found.covariance[k, k]))
         if next(x for x in unknowns if x.name == free).log:
-            stderr = value * error
-            low, high = value * np.exp(np.array([-1, 1]) * NORMAL_QUANTILE * error)
+            stderr = abs(value) * error
+            low, high = sorted(value * np.exp(np.array([-1, 1]) * NORMAL_QUANTILE * error))
         else:
             stderr = error * (1.0 if u.tied is None else abs(u.tied[1]))
             low, high = value + np.array([-1, 1]) * NORMAL_QUANTILE * stderr

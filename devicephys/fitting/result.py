@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from devicephys.errors import DataError
 from devicephys.io.files import decode, read_bytes, write_bytes
 
-SCHEMA = "devicephys-fit-3"
+SCHEMA = "devicephys-fit-4"
+FAINT = 0.1  # of its upper end: a smaller spread, which could be 0, is not seen
 Points = tuple[tuple[float, float], ...]
 
 
@@ -29,6 +30,9 @@ class Estimate:
         Estimate, standard error and 95 % interval [`unit`].
     spread : float
         Standard deviation of the logarithm from device to device, or NaN [1].
+    spread_low, spread_high : float
+        95 % interval of `spread`: 0 to a bound where no difference is seen; NaN where none is
+        known [1].
     vary : bool
         False for a number that was given, not fitted.
     bounds : tuple of float
@@ -45,6 +49,8 @@ class Estimate:
     spread: float = math.nan
     vary: bool = True
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    spread_low: float = math.nan
+    spread_high: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,40 @@ def rows_of(matrix: ArrayLike) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(map(float, row)) for row in np.asarray(matrix))
 
 
+def spread_text(spread: float, low: float, high: float) -> str:
+    """Write a spread with its 95 % interval, for people.
+
+    Parameters
+    ----------
+    spread, low, high : float
+        Standard deviation of the logarithm and its interval, NaN where it has none [1].
+
+    Returns
+    -------
+    str
+        In per cent; an upper bound where the devices could be alike.
+
+    Examples
+    --------
+    >>> spread_text(0.03, 0.02, 0.06), spread_text(0.03, 0.0, 0.06)
+    ('3 % (2 to 6)', '3 % (at most 6)')
+    >>> spread_text(0.001, 0.0, 0.06), spread_text(0.03, math.nan, math.nan)
+    ('not seen (at most 6 %)', '3 %')
+    """
+    value, least, most = (f"{100 * x:.2g}" for x in (spread, low, high))
+    if math.isnan(high):
+        return f"{value} %" if spread > 0 else "taken as 0"
+    if low > 0:
+        return f"{value} % ({least} to {most})" if high < math.inf else f"{value} % (from {least})"
+    if high == math.inf:
+        return f"{value} % (no interval)"
+    if high == 0:
+        return "not seen"
+    if spread <= FAINT * high:
+        return f"not seen (at most {most} %)"
+    return f"{value} % (at most {most})"
+
+
 def to_json(result: FitResult) -> str:
     """Write a result as JSON: numbers and text, NaN and infinities as null.
 
@@ -215,28 +255,33 @@ def from_json(text: str, where: str) -> FitResult:
     >>> from_json("{}", "x.json")
     Traceback (most recent call last):
         ...
-    devicephys.errors.DataError: x.json: not a fit result (schema None); expected a JSON file \
-written by devicephys fit
+    devicephys.errors.DataError: x.json: not a fit result (schema None); expected schema \
+devicephys-fit-4; fit the data again with this version of devicephys
     """
     try:
         raw = json.loads(text)
         schema = raw.pop("schema", None)
-        if schema != SCHEMA:
-            raise ValueError(f"schema {schema}")
-        return _result(raw)
+        found = _result(raw) if schema == SCHEMA else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as err:
         raise DataError(
             f"not a fit result ({err})",
             where=where,
             expected="a JSON file written by devicephys fit",
         ) from err
+    if found is None:
+        raise DataError(
+            f"not a fit result (schema {schema})", where=where, expected=f"schema {SCHEMA}",
+            remedy="fit the data again with this version of devicephys",
+        )  # fmt: skip
+    return found
 
 
 def _result(raw: dict[str, Any]) -> FitResult:
     """Rebuild a result field by field: nothing of another type comes in."""
     estimates = [
         {**e, **_each(e, _text, "name", "unit", "symbol"),
-         **_each(e, _number, "value", "stderr", "low", "high", "spread"),
+         **_each(e, _number, "value", "stderr", "low", "high", "spread", "spread_low",
+                 "spread_high"),
          "vary": _is(e["vary"], bool), "bounds": _bounds(*e["bounds"])}
         for e in _is(raw.pop("estimates"), list)
     ]  # fmt: skip

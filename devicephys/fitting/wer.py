@@ -7,7 +7,7 @@ by restricted maximum likelihood, with Student's t for the intervals. Resampling
 independent check. One device alone gets its likelihood interval, and no spread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 
 import numpy as np
@@ -25,9 +25,11 @@ from devicephys.fitting.counts import (
     block,
     closed_form_chart,
     log_probabilities,
+    rising,
     start,
 )
 from devicephys.fitting.hierarchy import Hierarchy, population, resampled
+from devicephys.fitting.plateau import some
 from devicephys.fitting.problem import Block, Found, Unknown
 from devicephys.fitting.result import DeviceFit, FitResult, rows_of
 from devicephys.fitting.wer_data import (
@@ -36,6 +38,7 @@ from devicephys.fitting.wer_data import (
     by_device,
     check_alone,
     check_together,
+    direction_of,
     given,
     i_c0_name,
     population_estimates,
@@ -50,6 +53,7 @@ from devicephys.stats import LEVEL
 
 FEWEST_RESAMPLED = 5  # devices, below which percentiles are their range
 LEAST_TOGETHER = 5  # devices that are fitted together where one cannot be fitted alone
+RISING = 0.4  # of the pairs of pulses whose rates surely differ: no junction is written so
 POOR = 3.0  # deviance over degrees of freedom at which another start is tried
 
 
@@ -85,7 +89,8 @@ def fit(
     Raises
     ------
     DataError
-        If a device has too few points to fit.
+        If a device has too few points to fit, or errors that grow with the pulse, as successes in
+        place of errors do.
     FitError
         If no error or no success was counted, or a fit does not converge.
 
@@ -102,9 +107,10 @@ def fit(
         raise DataError(f"data of kind {dataset.attrs.get('kind')!r}", expected=" or ".join(KINDS))
     said, fixed, points = summary(dataset), given(dataset), by_device(dataset)
     names, (rows, counts) = list(points), zip(*points.values(), strict=True)
-    where = dataset.attrs["source"]
+    where, drives = dataset.attrs["source"], (KINDS[dataset.attrs["kind"]][1], "pulse_width")
     chart = growing(float(dataset.n_trials.max()))
     unknowns = problem.started(unknowns_of(counts[0].critical), start(counts))
+    _check_order(dict(zip(names, counts, strict=True)), where)
     try:
         for name, mine in zip(names, counts, strict=True):
             check_alone(name, mine, where)
@@ -118,7 +124,12 @@ def fit(
             raise FitError(f"{err}; and together with the others: {stop}") from stop
     devices, founds, simulated, logs = [], [], [], np.empty((2, dataset.sizes["point"]))
     for name, r, mine, stream in zip(names, rows, counts, rng.spawn(len(names)), strict=True):
-        found = _solved(name, unknowns, mine, chart, where)
+        try:
+            found = _solved(name, unknowns, mine, chart, where)
+        except FitError as err:
+            rough = {u.name: float(u.value or 0.0) for u in unknowns}
+            log_p, _ = log_probabilities(mine, rough, closed_form_chart)
+            raise wer_flags.explained(err, dataset.isel(point=r), drives, log_p, stream) from err
         log_p, log1m_p = log_probabilities(mine, found.values, chart)
         logs[:, r] = log_p, log1m_p
         drawn = goodness.simulated_deviances(
@@ -134,11 +145,15 @@ def fit(
         group, covariance = None, founds[0].covariance
         estimates, between = problem.estimates(unknowns, founds[0]), 0 * covariance
     else:
-        group = population([f.theta for f in founds], [f.covariance for f in founds])
+        try:
+            group = population([f.theta for f in founds], [f.covariance for f in founds])
+        except FitError as err:
+            raise wer_flags.explained(err, dataset, drives, logs[0], rng) from err
         between = group.between
         estimates = population_estimates(
-            unknowns, group.mean, group.stderr, group.mean_low, group.mean_high, group.spread
-        )
+            unknowns, group.mean, group.stderr, group.mean_low, group.mean_high,
+            group.spread, group.spread_low, group.spread_high,
+        )  # fmt: skip
         covariance = group.mean_covariance
     intervals = {}
     if group is not None and len(founds) >= FEWEST_RESAMPLED:
@@ -148,7 +163,6 @@ def fit(
         intervals["bootstrap over devices"] = {
             u.name: (float(a), float(b)) for u, a, b in zip(unknowns, low, high, strict=True)
         }
-    drives = (KINDS[dataset.attrs["kind"]][1], "pulse_width")
     flagged = wer_flags.flags(dataset, drives, devices, founds, logs, over, rng)
     return FitResult(
         recipe=recipe,
@@ -204,6 +218,28 @@ def problems(
         )
         for name, (_, mine) in points.items()
     }  # fmt: skip
+
+
+def _check_order(devices: Mapping[str, Counts], where: str) -> None:
+    """Refuse devices whose errors grow with the pulse: no fit of all together may hide them."""
+    shares = {
+        (name, direction_of(critical)): share
+        for name, mine in devices.items()
+        for critical, share in rising(mine).items()
+        if share > RISING
+    }
+    if shares:
+        wrong = {n: " and ".join(d for m, d in shares if m == n) for n, _ in shares}
+        least = min(shares.values())
+        others = f", or leave the device{'s' * (len(wrong) > 1)} out" * (len(devices) > len(wrong))
+        raise DataError(
+            f"{some([f'device {n!r}, {d}' for n, d in wrong.items()])}: of two pulses the longer "
+            f"and stronger one fails more often in {least:.0%} of the pairs"
+            + " or more" * (max(shares.values()) > least), where=where,
+            expected="errors that become fewer",
+            remedy="check the columns; if n_errors holds the successes, map them to n_switched"
+            + others,
+        )  # fmt: skip
 
 
 def _solved(

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from devicephys.checks import Array
 from devicephys.errors import DataError, FitError, ParameterError
-from devicephys.fitting.counts import Counts, taken
-from devicephys.fitting.problem import Unknown
-from devicephys.fitting.result import Estimate, FitResult
+from devicephys.fitting.counts import Counts, block, closed_form_chart, start, taken
+from devicephys.fitting.problem import Unknown, solve, started
+from devicephys.fitting.result import Estimate, FitResult, spread_text
 from devicephys.io import measurement
 from devicephys.io.files import parse_number
 from devicephys.mram.junction import at_temperature
@@ -32,10 +32,11 @@ SYMBOLS = {f.name: (f.metadata["unit"], f.metadata["symbol"]) for f in fields(MT
 RANGES = {  # A, V, s: of pulses that write a junction, whatever its parameters
     "pulse_current": (1e-8, 1.0), "pulse_voltage": (1e-4, 100.0), "pulse_width": (1e-12, 1.0),
 }  # fmt: skip
-RISING = 0.4  # of the pairs of pulses whose rates surely differ: no junction is written so
-FEWEST = 10  # such pairs
-SURELY = 3.0  # standard errors
+VAGUE = 0.7  # of a logarithm: a standard error beyond it is a parameter that is not told
 GIVEN = {"r_p": ("r_p_ohm", None), "tmr": ("tmr", None), "v_h": ("v_h_V", 0.5)}
+MORE_DRIVES = (
+    "measure two drives or more in each direction, where the error rate falls from 0.5 to 1e-3"
+)
 MEASURE = "measure {} pulses or {} ones, where the error rate lies between 1e-4 and 0.9"
 THERMAL = ("bloch", "k_exponent", "shape_field")  # of `MTJ`, in the header where known
 KINDS = {"wer_counts": ("i_c0", "pulse_current"), "wer_counts_voltage": ("v_c0", "pulse_voltage")}
@@ -271,24 +272,57 @@ parameters; measure more widths
                 remedy="measure it, or leave the device out",
             )  # fmt: skip
         _check_outcomes(f"device {name!r}, {direction}: every pulse", k, n, where)
-        if (share := _rising(counts, counts.index == j)) > RISING:
-            raise DataError(
-                f"device {name!r}, {direction}: of two pulses the longer and stronger one fails "
-                f"more often in {share:.0%} of the pairs", where=where,
-                expected="errors that become fewer",
-                remedy="check the columns; if n_errors holds the successes, map them to n_switched",
-            )  # fmt: skip
+    drives = set(zip(counts.index, counts.log_drive, counts.log_delta, strict=True))
+    if len(drives) == 1:
+        raise FitError(
+            f"device {name!r}: one drive in one direction, whose errors over the width are a line "
+            "with two numbers, for three parameters", where=where, remedy=MORE_DRIVES,
+        )  # fmt: skip
+    if len(drives) == len(counts.critical):
+        check_told(f"device {name!r}", counts, where)
 
 
-def _rising(counts: Counts, mine: NDArray[np.bool_]) -> float:
-    """Share of the pairs in which one pulse is longer and stronger, and yet fails more often."""
-    k, n, drive, width = (x[mine] for x in (counts.k, counts.n, counts.log_drive, counts.log_width))
-    p = (k + 0.5) / (n + 1.0)
-    variance = p * (1 - p) / n
-    more = p[:, None] - p
-    sure = np.abs(more) > SURELY * np.sqrt(variance[:, None] + variance)
-    sure &= (drive[:, None] >= drive) & (width[:, None] >= width)
-    return float((more > 0)[sure].mean()) if sure.sum() >= FEWEST else 0.0
+def check_told(what: str, counts: Counts, where: str) -> None:
+    """Check by the closed form that points tell every parameter, before the model takes minutes.
+
+    Parameters
+    ----------
+    what : str
+        Whose points they are, for the message.
+    counts : Counts
+        The points, as of one device.
+    where : str
+        The data, for messages.
+
+    Raises
+    ------
+    FitError
+        If a parameter is known to no better than a factor of four (95 %, errors by the misfit).
+
+    Examples
+    --------
+    >>> t = np.log(np.array([3e-9, 5e-9]))
+    >>> few = Counts(np.array([6500.0, 980.0]), np.full(2, 1e4), np.full(2, np.log(65e-6)), t,
+    ...              np.zeros(2), np.zeros(2, int), ("i_c0_p_ap",))
+    >>> check_told("d1", few, "x.csv")
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.FitError: x.csv: d1: 2 data for the 3 free parameters delta, i_c0_p_ap, t_d; \
+expected at least one datum a parameter; measure more conditions, or fix a parameter that is known
+    """
+    unknowns = started(unknowns_of(counts.critical), start([counts]))
+    try:
+        found = solve(unknowns, [block(what, counts, closed_form_chart)])
+    except FitError as err:
+        raise FitError(f"{what}: {err}", where=where) from err
+    misfit = max(found.deviance / max(found.dof, 1), 1.0)
+    errors = np.sqrt(misfit * np.diag(found.covariance))
+    vague = ", ".join(x for x, e in zip(found.names, errors, strict=True) if e > VAGUE)
+    if vague:
+        raise FitError(
+            f"{what}: these points do not tell {vague} apart from the others, not to a factor "
+            "of four", where=where, remedy=MORE_DRIVES,
+        )  # fmt: skip
 
 
 def check_together(dataset: xr.Dataset) -> None:
@@ -465,17 +499,20 @@ def unknowns_of(critical: Sequence[str]) -> list[Unknown]:
 
 
 def population_estimates(
-    unknowns: Sequence[Unknown], mean: Array, stderr: Array, low: Array, high: Array, spread: Array
-) -> tuple[Estimate, ...]:
+    unknowns: Sequence[Unknown], mean: Array, stderr: Array, low: Array, high: Array,
+    spread: Array, spread_low: Array, spread_high: Array,
+) -> tuple[Estimate, ...]:  # fmt: skip
     """Give the estimates of a population from those of its logarithms.
 
     Parameters
     ----------
     unknowns : sequence of Unknown
         The parameters, fitted as logarithms.
-    mean, stderr, low, high, spread : ndarray
-        Mean, its error and 95 % interval, standard deviation between devices, of the logarithms,
-        shape (p,) each [1].
+    mean, stderr, low, high : ndarray
+        Mean, its error and 95 % interval, of the logarithms, shape (p,) each [1].
+    spread, spread_low, spread_high : ndarray
+        Standard deviation between devices of the logarithms and its 95 % interval; NaN where it
+        has none; shape (p,) each [1].
 
     Returns
     -------
@@ -484,18 +521,21 @@ def population_estimates(
 
     Examples
     --------
-    >>> one = [np.array([x]) for x in (0.0, 0.1, -0.2, 0.2, 0.03)]
+    >>> one = [np.array([x]) for x in (0.0, 0.1, -0.2, 0.2, 0.03, 0.02, 0.06)]
     >>> e = population_estimates([Unknown("delta", "1", "", 0.5, 2.0)], *one)[0]
-    >>> e.value, e.stderr, e.spread
-    (1.0, 0.1, 0.03)
+    >>> e.value, e.stderr, e.spread, e.spread_high
+    (1.0, 0.1, 0.03, 0.06)
     """
+    columns = (mean, stderr, low, high, spread, spread_low, spread_high)
     return tuple(
         Estimate(
             name=u.name, value=float(np.exp(m)), stderr=float(np.exp(m) * error),
             low=float(np.exp(a)), high=float(np.exp(b)), unit=u.unit, symbol=u.symbol,
-            spread=float(s), bounds=(u.low, u.high),
+            bounds=(u.low, u.high), spread=s, spread_low=s_low, spread_high=s_high,
         )
-        for u, m, error, a, b, s in zip(unknowns, mean, stderr, low, high, spread, strict=True)
+        for u, m, error, a, b, s, s_low, s_high in zip(
+            unknowns, *(x.tolist() for x in columns), strict=True
+        )
     )  # fmt: skip
 
 
@@ -521,7 +561,7 @@ def spread_sentence(names: Sequence[str], spread: Array, low: Array, high: Array
     'spread from device to device, with 95 % intervals: delta 3 % (2 to 6)'
     """
     each = "; ".join(
-        f"{name} {100 * s:.2g} % ({100 * a:.2g} to {100 * b:.2g})"
-        for name, s, a, b in zip(names, spread, low, high, strict=True)
+        f"{name} {spread_text(*of)}"
+        for name, *of in zip(names, spread.tolist(), low.tolist(), high.tolist(), strict=True)
     )
     return f"spread from device to device, with 95 % intervals: {each}"

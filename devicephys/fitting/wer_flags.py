@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from devicephys.checks import Array
+from devicephys.errors import FitError
 from devicephys.fitting import goodness, plateau
 from devicephys.fitting.problem import Found, confounded
 from devicephys.fitting.result import DeviceFit
@@ -83,11 +84,8 @@ def flags(
     step = goodness.counting_step(k, n)
     if step.step > 1:
         said.append(step.sentence())
-    strange = plateau.anomalies(
-        dataset.device.values, dataset.direction.values,
-        {name: dataset[name].values for name in drives}, k, n, logs[0], rng,
-    )  # fmt: skip
-    said += [x.sentence() for x in strange]
+    strange = _anomalies(dataset, drives, logs[0], rng)
+    said += plateau.sentences(strange)
     said += [
         f"device {d.device}: {', '.join(d.at_bound)} ended at a bound of the fit"
         for d in devices if d.at_bound
@@ -96,6 +94,54 @@ def flags(
     return Flags(
         tuple(said), tuple(sorted({*outlying.points, *(j for x in strange for j in x.points)}))
     )
+
+
+def explained(
+    err: FitError, dataset: xr.Dataset, drives: Sequence[str], log_p: Array,
+    rng: np.random.Generator,
+) -> FitError:  # fmt: skip
+    """Say of a fit that was not found what in the counts no macrospin does.
+
+    Parameters
+    ----------
+    err : FitError
+        Why there is no fit.
+    dataset : xarray.Dataset
+        The counts that it was to explain.
+    drives : sequence of str
+        As for `flags`.
+    log_p : ndarray
+        ln of the error rate by a rough model, shape (points,) [1].
+    rng : numpy.random.Generator
+        Source of the bootstrap counts of the plateaus.
+
+    Returns
+    -------
+    FitError
+        With the plateaus or returning errors and what to do; `err` itself where there are none.
+
+    Examples
+    --------
+    See `wer.fit`.
+    """
+    strange = _anomalies(dataset, drives, log_p, rng)
+    if not strange:
+        return err
+    many = "s" * (len({x.device for x in strange}) > 1)
+    return FitError(
+        "no fit: " + "; ".join(plateau.sentences(strange)), where=dataset.attrs["source"],
+        remedy=f"leave out the device{many}, or in each such row the pulses from there on",
+    )  # fmt: skip
+
+
+def _anomalies(
+    dataset: xr.Dataset, drives: Sequence[str], log_p: Array, rng: np.random.Generator
+) -> tuple[plateau.Anomaly, ...]:
+    return plateau.anomalies(
+        dataset.device.values, dataset.direction.values,
+        {name: dataset[name].values for name in drives}, dataset.n_errors.values,
+        dataset.n_trials.values, log_p, rng,
+    )  # fmt: skip
 
 
 def _swapped(names: Sequence[str], founds: Sequence[Found]) -> list[str]:

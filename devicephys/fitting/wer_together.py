@@ -8,7 +8,7 @@ import xarray as xr
 from devicephys import __version__
 from devicephys.checks import Array
 from devicephys.fitting import goodness, integrated, wer_data
-from devicephys.fitting.counts import LogWer
+from devicephys.fitting.counts import LogWer, joined
 from devicephys.fitting.integrated import Integrated
 from devicephys.fitting.problem import Unknown
 from devicephys.fitting.result import DeviceFit, FitResult, rows_of
@@ -60,6 +60,9 @@ def fit(
     See `wer.fit`.
     """
     points = wer_data.by_device(dataset)
+    every = joined([c for _, c in points.values()])
+    what = f"the {len(every.k)} points of {len(points)} devices, taken as one device"
+    wer_data.check_told(what, every, dataset.attrs["source"])
     found = integrated.fit([c for _, c in points.values()], unknowns, chart, rng)
     deviances = np.zeros(dataset.sizes["point"])
     rows = np.concatenate([r for r, _ in points.values()])
@@ -68,11 +71,14 @@ def fit(
     spreads = np.exp(found.theta[-2:])
     of = np.array([_part(u.name) for u in unknowns])  # what of z moves each logarithm
     between = (of * spreads**2) @ of.T
+    differ = of.any(axis=1)  # not t_d: no spread of it is looked for
+    ends = [np.where(differ, np.exp(x[-2:])[of.argmax(axis=1)], np.nan)
+            for x in (found.low, found.high)]  # fmt: skip
     telling = len(rows) - len(found.names)
     means = slice(len(unknowns))
     estimates = wer_data.population_estimates(
         unknowns, found.theta[means], np.sqrt(np.diag(found.covariance)), found.low[means],
-        found.high[means], np.sqrt(np.diag(between)),
+        found.high[means], np.sqrt(np.diag(between)), *ends,
     )  # fmt: skip
     return FitResult(
         recipe=recipe, version=__version__,

@@ -138,13 +138,15 @@ def format_of(content: bytes) -> str:
     return "tidy" if len(alike) > LIKE_TIDY * len(header) else found
 
 
-def describe(dataset: xr.Dataset) -> list[str]:
+def describe(dataset: xr.Dataset, takers: Sequence[str] = ()) -> list[str]:
     """Describe what a measurement holds, for people.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         As `read` gives.
+    takers : sequence of str, optional
+        Names of the recipes that read the file as it is, though it is not tidy.
 
     Returns
     -------
@@ -165,7 +167,12 @@ def describe(dataset: xr.Dataset) -> list[str]:
     metadata = json.loads(dataset.attrs["metadata"])
     if kind == "columns":
         size = f"{len(dataset.data_vars)} columns, {n} row" + "s" * (n != 1)
-        lines = [f"{dataset.attrs['format']}: {size}; not tidy: fits need --map TARGET=COLUMN"]
+        use = (
+            f"read as it is by recipe{'s' * (len(takers) > 1)} {', '.join(takers)}; "
+            "others need --map TARGET=COLUMN" if takers
+            else "not tidy: fits need --map TARGET=COLUMN"
+        )  # fmt: skip
+        lines = [f"{dataset.attrs['format']}: {size}; {use}"]
         lines += [_raw_line(str(name), values) for name, values in dataset.data_vars.items()]
     else:
         devices = len(set(dataset.device.values.tolist()))

@@ -1,12 +1,13 @@
 """What a report shows of a fit: flags, intervals, residuals, devices; a page of its own or part."""
 
+import math
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from devicephys import plotting_fit
-from devicephys.fitting.result import DeviceFit, FitResult
+from devicephys.fitting.result import DeviceFit, Estimate, FitResult, spread_text
 from devicephys.plotting import to_svg
 from devicephys.report import verdicts
 from devicephys.report.page import Svg, data_rows, plain, render
@@ -76,12 +77,13 @@ def numbers(fit: FitResult) -> dict[str, Any]:
     >>> numbers(FitResult("none", "0", (), (), {}))["fit"]["flags"]
     []
     """
-    truth = fit.data.get("truth", {})
+    truth, said = verdicts.truth_of(fit), fit.data.get("truth", {})
     parameters = [
         vars(e)
         | {
+            "spread_text": "" if math.isnan(e.spread) else spread_text(*_spread_of(e)),
             "intervals": {m: rows[e.name] for m, rows in fit.intervals.items() if e.name in rows},
-            "truth": truth.get(f"truth_{e.name}"),
+            "truth": truth.get(e.name) if e.vary else said.get(f"truth_{e.name}"),
             "specification": "",
             "verdict": "",
         }
@@ -98,6 +100,10 @@ def numbers(fit: FitResult) -> dict[str, Any]:
         }
     )  # fmt: skip
     return found
+
+
+def _spread_of(e: Estimate) -> tuple[float, float, float]:
+    return e.spread, e.spread_low, e.spread_high
 
 
 def _shown(fit: FitResult, device: DeviceFit) -> list[dict[str, Any]]:
