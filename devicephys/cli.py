@@ -18,17 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devicephys import __version__, cli_plan, cli_simulate
+from devicephys import __version__, cli_evaluate, cli_plan, cli_simulate
 from devicephys.cli_common import (
     MOST_VALUES,
     AsJson,
     Force,
+    Mapped,
     Out,
     Quiet,
     Seed,
     StoppedError,
     bar,
+    refuse_posterior,
     spaced,
+    takers,
 )
 from devicephys.errors import (
     DataError,
@@ -42,15 +45,6 @@ if TYPE_CHECKING:
     from devicephys.checks import Array
     from devicephys.fitting.result import FitResult
 
-Mapped = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        help='"TARGET=COLUMN", "TARGET=COLUMN \\[unit]" or "TARGET:=VALUE", once a tidy column, '
-        "for files that are not tidy: see docs/guide/my_file.md.",
-    ),
-]
-
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -61,6 +55,8 @@ data_app = typer.Typer(no_args_is_help=True, help="List shipped data, check a fi
 app.add_typer(data_app, name="data")
 app.add_typer(cli_simulate.app, name="simulate")
 app.command()(cli_plan.plan)
+app.command()(cli_evaluate.evaluate)
+app.command()(cli_evaluate.allocate)
 
 
 @app.command()
@@ -72,7 +68,7 @@ def run(
 ) -> None:
     """Run a study from data to report."""
     from devicephys import study as studies
-    from devicephys.bnn.accuracy import least_energy
+    from devicephys.bnn.energy import least_energy
     from devicephys.report import verdicts
 
     plan = studies.read(study)
@@ -126,6 +122,7 @@ def fit(
     rng = np.random.default_rng(seed)
     with bar(quiet) as progress:
         dataset = fits.read(chosen, data_path(source), entries)
+        refuse_posterior(methods, dataset, source)
         with _named(source):
             result = chosen.fit(dataset, rng, lambda k, n: progress("fit", k, n))
         result = replace(result, seed=seed)
@@ -211,6 +208,7 @@ def table(
     import numpy as np
 
     from devicephys import fits
+    from devicephys.checks import known
     from devicephys.fitting import result as fit_result
     from devicephys.io import mapping, netcdf
     from devicephys.io.files import refuse_existing
@@ -218,6 +216,8 @@ def table(
 
     chosen = fits.recipe(recipe)
     axes, entries = _grid(grid or []), mapping.parse(mapped or [])
+    for name in axes:
+        known("axis of this recipe", name, getattr(chosen, "AXES", axes))
     refuse_existing(out, force=force)
     dataset = fits.read(chosen, data_path(source), entries)
     with bar(quiet) as progress:
@@ -347,37 +347,6 @@ def sweep(
 
 
 @app.command()
-def evaluate(
-    source: Annotated[Path, typer.Argument(metavar="TABLE", help="Table (netCDF).")],
-    out: Out,
-    network: Annotated[list[str], typer.Option(help="Shipped network or npz file; repeatable.")] = [  # noqa: B006
-        "digits"
-    ],
-    max_loss: Annotated[float, typer.Option(help="Accepted loss of accuracy, in (0, 1).")] = 0.01,
-    half_width: Annotated[float, typer.Option(help="Wanted half width of the interval.")] = 0.002,
-    seed: Seed = 1,
-    force: Force = False,
-    quiet: Quiet = False,
-) -> None:
-    """Evaluate networks along the energy-error front of a table; write CSV."""
-    from devicephys import study, tables
-    from devicephys.bnn.accuracy import Sampling, least_energy
-    from devicephys.io.files import refuse_existing
-    from devicephys.report import verdicts
-
-    refuse_existing(out, force=force)
-    with bar(quiet) as progress:
-        results = study.evaluate(
-            tables.read(source), tuple(network), seed, Sampling(half_width), max_loss,
-            lambda k, n: progress("accuracy", k, n),
-        )  # fmt: skip
-    answers = least_energy(results, max_loss)
-    tables.write_csv(results, out, force=force)
-    for line in verdicts.headline(results, answers):
-        typer.echo(line)
-
-
-@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder that devicephys run has made.")],
     force: Force = False,
@@ -393,23 +362,42 @@ def report(
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Shipped network: digits, mnist, mnist-aware.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Shipped network: digits, mnist, mnist-aware, fashion, fashion-aware; with the "
+            "extra learn cifar10-small or, on a GPU, cifar10."
+        ),
+    ],
     out: Out,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a shipped network again and write it as npz."""
-    from devicephys.bnn.network import describe, to_bytes
+    """Train a shipped network again, write it as npz; interrupted, it goes on where it was."""
+    from devicephys.bnn.network import describe
+    from devicephys.bnn.network_file import to_bytes
     from devicephys.checks import known
     from devicephys.fits import networks
     from devicephys.io.files import refuse_existing, write_bytes
 
     epochs = networks.PLANS[known("network", name, networks.PLANS)][1].epochs
     refuse_existing(out, force=force)
-    with bar(quiet) as progress:
-        made = networks.make(name, lambda epoch, loss: progress("training", epoch, epochs))
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    kept = f"finished epochs, if any, are kept in {checkpoint}: run the same command again to go on"
+    with bar(quiet, kept) as update:
+
+        def progress(epoch: int, loss: float, accuracy: float) -> None:
+            held = "" if accuracy != accuracy else f", validation {100 * accuracy:.2f} %"
+            update("training", epoch, epochs, f"loss {loss:.4f}{held}")
+
+        update("training", 0, epochs)
+        made = networks.make(name, progress, checkpoint)
     write_bytes(out, to_bytes(made), force=force)
-    typer.echo(f"{describe(made)}; test accuracy {100 * made.record['test_accuracy']:.2f} %")
+    checkpoint.unlink(missing_ok=True)
+    typer.echo(
+        f"{describe(made)}; test accuracy {100 * made.record['test_accuracy']:.2f} % on "
+        f"{made.record['test_images']}"
+    )
 
 
 @app.command()
@@ -448,6 +436,19 @@ def data_list() -> None:
         typer.echo(f"{title}: {', '.join(names)}")
 
 
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="Image set: mnist, fashion-mnist, cifar-10.")],
+    quiet: Quiet = False,
+) -> None:
+    """Download a set of images into the user's cache, its SHA-256 checked."""
+    from devicephys.bnn.images import download
+
+    with bar(quiet) as progress:
+        folder = download(name, progress)
+    typer.echo(str(folder))
+
+
 @data_app.command("check")
 def data_check(
     path: Annotated[
@@ -457,7 +458,8 @@ def data_check(
 ) -> None:
     """Say what a file holds, or precisely what is wrong with it."""
     from devicephys import tables
-    from devicephys.bnn.network import describe, load
+    from devicephys.bnn.network import describe
+    from devicephys.bnn.network_file import load
     from devicephys.io import mapping, measurement
     from devicephys.io.files import read_bytes
     from devicephys.study import data_path
@@ -468,7 +470,9 @@ def data_check(
     elif file.suffix == ".nc" and b"run_description" not in read_bytes(file) and not entries:
         typer.echo(f"{path}: table over {dict(tables.read(file).sizes)}")
     else:
-        first, *lines = measurement.describe(measurement.read(file, entries))
+        dataset = measurement.read(file, entries)
+        readers = takers(file) if dataset.attrs["kind"] == "columns" else []
+        first, *lines = measurement.describe(dataset, readers)
         typer.echo(f"{path}: {first}")
         for line in lines:
             typer.echo(f"  {line}")

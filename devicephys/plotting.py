@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from devicephys.bnn.accuracy import LeastEnergy, rows_of
+from devicephys.bnn.energy import LeastEnergy, rows_of
 from devicephys.checks import Array
 from devicephys.ecc import overhead
 from devicephys.fitting.bands import Band
@@ -431,7 +431,7 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
     Parameters
     ----------
     results : xarray.Dataset
-        As `bnn.accuracy.along` gives them.
+        As `bnn.energy.along` gives them.
     answers : sequence of LeastEnergy
         Least energies, marked on the energy axis.
     synthetic : bool

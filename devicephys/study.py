@@ -18,9 +18,14 @@ import xarray as xr
 
 import devicephys.data as data
 from devicephys import fits, tables
-from devicephys.bnn.accuracy import EncodedImages, Sampling, along, prepare
+from devicephys.bnn.accuracy import EncodedImages, Sampling, prepare
+from devicephys.bnn.allocation import Allocation, sensitivity
+from devicephys.bnn.allocation import allocate as choose
+from devicephys.bnn.energy import along
 from devicephys.bnn.images import DATA_VARIABLE, data_folder, load_images
-from devicephys.bnn.network import Network, load
+from devicephys.bnn.inference import encode
+from devicephys.bnn.network import Network
+from devicephys.bnn.network_file import load
 from devicephys.checks import Array, in_range, known
 from devicephys.errors import OutputExistsError, ParameterError
 from devicephys.fitting import result as fit_result
@@ -55,6 +60,9 @@ class Study:
         Limits of parameters: name -> {min, max} [SI].
     claims : tuple of str
         Validation claims to check in the report.
+    recalibrate : bool
+        Whether every network is evaluated once more with its thresholds corrected for the error
+        rates of each operating point.
     """
 
     source: str
@@ -69,8 +77,10 @@ class Study:
     sampling: Sampling = field(default_factory=Sampling)
     specification: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     claims: tuple[str, ...] = ()
+    recalibrate: bool = False
 
 
+CALIBRATION_IMAGES = 200  # of the training images
 WRITTEN = {
     "study.json", "data.nc", "fit.json", "table.nc", "table.csv", "accuracy.nc", "accuracy.csv",
     "report.html", "report.json", "model.nc", "check.nc",
@@ -89,7 +99,7 @@ def shipped() -> list[str]:
     Examples
     --------
     >>> shipped()
-    ['hfo2_mnist', 'hfo2_weak_reset', 'quickstart']
+    ['hfo2_mnist', 'hfo2_weak_reset', 'mram_bnn', 'quickstart']
     """
     folder = resources.files(fits) / "studies"
     return sorted(
@@ -159,8 +169,8 @@ def parse(text: str, where: str) -> Study:
     Traceback (most recent call last):
         ...
     devicephys.errors.ParameterError: x.toml: unknown study key 'sede'; expected one of claims, \
-data, grid, intended_use, max_loss, networks, recipe, sampling, seed, specification, title; \
-did you mean 'seed'?
+data, grid, intended_use, max_loss, networks, recalibrate, recipe, sampling, seed, specification, \
+title; did you mean 'seed'?
     """
     try:
         raw = tomllib.loads(text)
@@ -174,8 +184,9 @@ did you mean 'seed'?
     for key, kind in (("seed", int), ("networks", list), ("claims", list), ("grid", dict),
                       ("sampling", dict), ("specification", dict), ("title", str),
                       ("intended_use", str),
-                      ("recipe", str), ("data", str), ("max_loss", float)):  # fmt: skip
-        if key in raw and (not isinstance(raw[key], kind) or isinstance(raw[key], bool)):
+                      ("recipe", str), ("data", str), ("max_loss", float),
+                      ("recalibrate", bool)):  # fmt: skip
+        if key in raw and type(raw[key]) is not kind:
             raise ParameterError(f"{key} = {raw[key]!r}", where=where, expected=kind.__name__)
     _check_values(raw, where)
     return Study(
@@ -322,6 +333,7 @@ def encoded_test_images(network: Network) -> EncodedImages:
 
 def evaluate(
     table: xr.Dataset, networks: tuple[str, ...], seed: int, sampling: Sampling, max_loss: float,
+    recalibrated: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> xr.Dataset:  # fmt: skip
     """Evaluate networks along the energy-error front of a table.
@@ -338,13 +350,16 @@ def evaluate(
         When to stop drawing maps.
     max_loss : float
         Accepted loss of accuracy [1].
+    recalibrated : bool, optional
+        Whether to evaluate every network once more, with its thresholds corrected for the error
+        rates of each operating point.
     progress : callable, optional
         Called with (evaluations done, evaluations in all).
 
     Returns
     -------
     xarray.Dataset
-        As `bnn.accuracy.along` gives.
+        As `bnn.energy.along` gives.
 
     Raises
     ------
@@ -356,12 +371,71 @@ def evaluate(
     See docs/guide/quickstart.md.
     """
     tests = {name: encoded_test_images(load_network(name)) for name in networks}
-    results = along(tables.pareto(table), tests, seed, sampling, max_loss, progress)
+    calibration = {}
+    if recalibrated:
+        for name, test in list(tests.items()):
+            images = load_images(str(test.network.record["images"]))
+            corrected = f"{name}, recalibrated"
+            calibration[corrected] = encode(test.network, images.train_pixels[:CALIBRATION_IMAGES])
+            tests[corrected] = test
+    results = along(tables.pareto(table), tests, seed, sampling, max_loss, progress, calibration)
     return results.assign_attrs(
         max_loss=max_loss,
         synthetic=int(table.attrs.get("synthetic", 0)),
         interval=str(table.attrs.get("interval", "95 %")),
     )
+
+
+def allocate(
+    table: xr.Dataset, network: str, seed: int, sampling: Sampling, max_loss: float,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[tuple[str, xr.Dataset, Allocation | None]]:  # fmt: skip
+    """Choose an operating point of a table for every layer of a network.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        A table.
+    network : str
+        Name or path of the network.
+    seed : int
+        Seed of the error maps.
+    sampling : Sampling
+        When to stop drawing maps.
+    max_loss : float
+        Accepted loss of accuracy [1].
+    progress : callable, optional
+        Called with (evaluations done, evaluations in all).
+
+    Returns
+    -------
+    list of tuple
+        For each cell of the table, or "" where it has none: the cell, its operating points over
+        ``point``, and the choice as `bnn.allocation.allocate` gives it.
+
+    Raises
+    ------
+    ParameterError, DataError
+        If the network or its images are not there.
+
+    Examples
+    --------
+    See docs/guide/accuracy.md.
+    """
+    test, front = encoded_test_images(load_network(network)), tables.pareto(table)
+    cells = dict.fromkeys(front.cell.values.tolist()) if "cell" in front else [""]
+    total, found = front.sizes["point"] * len(test.network.layers), []
+    before = 0
+
+    def step(done: int, _of: int) -> None:
+        progress(before + done, total)
+
+    for cell in cells:
+        points = front.isel(point=np.flatnonzero(front.cell.values == cell)) if cell else front
+        losses = sensitivity(test, points, seed, sampling, step)
+        before += losses.size
+        found.append((cell, points, choose(test, points, losses, max_loss, seed, sampling)))
+    return found
 
 
 def config(study: Study) -> dict[str, Any]:
@@ -446,7 +520,7 @@ def run(
         if hasattr(recipe, "check"):
             netcdf.write(recipe.check(dataset, fit, rng), folder / "check.nc")
         results = evaluate(table, study.networks, study.seed, study.sampling, study.max_loss,
-                           lambda k, n: progress("accuracy", k, n))  # fmt: skip
+                           study.recalibrate, lambda k, n: progress("accuracy", k, n))  # fmt: skip
         write_bytes(folder / "study.json", (resolved + "\n").encode())
         netcdf.write(dataset, folder / "data.nc")
         fit_result.write(fit, folder / "fit.json")

@@ -143,6 +143,16 @@ def test_bad_data_is_one_line_exit_3_and_no_output(capsys, tmp_path, content, me
         (["fit", "stt_mram_wer", SHIPPED, "-o", "x.json", "--map", "tmr=T"], 2, "tmr:=VALUE"),
         (["fit", "stt_mram_wer", SHIPPED, "-o", "x", "--report", "x"], 2, "both name x; expected"),
         (["fit", "stt_mram_wer", SHIPPED, "-o", ".", "--force"], 4, ".: is a folder"),
+        (
+            ["fit", "stt_mram_wer", SHIPPED, "-o", "x.json", "--intervals", "posterior"],
+            2,
+            "--intervals posterior of 8 devices; expected one device",
+        ),
+        (
+            ["table", "hfo2_filament", "x.csv", "--grid", "spread=0:1:2", "-o", "x.nc"],
+            2,
+            "unknown axis of this recipe 'spread'",
+        ),
         (["train", "nope", "-o", "x.npz"], 2, "unknown network 'nope'"),
     ],
 )
@@ -356,6 +366,16 @@ def test_interrupting_a_run_exits_with_130_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_while_packages_load_is_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [sys.executable, "-m", "devicephys", "--help"], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "devicephys: interrupted\n")
+
+
 def test_help_does_not_load_heavy_packages():
     code = (
         "import contextlib, sys; sys.argv = ['devicephys', '--help']\n"
@@ -408,6 +428,15 @@ def test_data_check_says_what_any_file_holds(capsys, tmp_path):
     assert 'add --map "p_switched=P"' in err
 
 
+def test_data_check_names_the_recipe_that_takes_a_file_as_it_is(capsys, tmp_path):
+    source = tmp_path / "sot.csv"
+    source.write_text("device_id,direction,V,t_p,P_sw,n_reps\nA,P->AP,0.9,7.5e-10,0.5,100\n")
+    code, out, err = call(capsys, "data", "check", source)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{source}: csv: 6 columns, 1 row; read as it is by recipe sot_mtj_switc")
+    assert "not tidy" not in out
+
+
 def test_fit_and_table_read_a_tester_s_file_by_its_mapping(capsys, tmp_path):
     traces = weak_reset_traces.generate(seed=1, n_devices=30)
     names = ("device", "pulse_index", "resistance_before", "resistance_after")
@@ -431,7 +460,7 @@ def test_fit_and_table_read_a_tester_s_file_by_its_mapping(capsys, tmp_path):
     assert (found < 2 * energy.mean()).all()
 
 
-@pytest.mark.parametrize("verb", [["fit"], ["table"], ["data", "check"]])
+@pytest.mark.parametrize("verb", [["fit"], ["table"], ["plan"], ["data", "check"]])
 def test_the_help_of_a_mapping_shows_its_unit(capsys, verb):
     code, out, _ = call(capsys, *verb, "--help")
     assert (code, "TARGET=COLUMN [unit]" in " ".join(out.replace("│", "").split())) == (0, True)
@@ -452,7 +481,7 @@ def test_states_become_a_table_of_cells_alone_and_an_accuracy(capsys, tmp_path):
     assert (code, "{'cell': 2}" in out) == (0, True)
     code, _, err = call(capsys, "evaluate", table, "--half-width", "0.05", "-o", accuracy)
     assert (code, err) == (0, "")
-    assert [line.split(",")[7] for line in accuracy.read_text().splitlines()] == [
+    assert [line.split(",")[8] for line in accuracy.read_text().splitlines()] == [
         "cell", "1T1R", "2T2R",
     ]  # fmt: skip
 

@@ -11,18 +11,18 @@ LAYERS = (  # lowest first; a name covers the modules below it
     ("parameters", "stats", "symbolic", "expression", "on_sphere", "energy_terms"),
     ("mram", "rram", "ecc", "free_energy"),
     ("io", "bnn"),
-    ("tables", "fitting", "parts", "sweep", "cell_sweep"),
+    ("tables", "fitting", "learning", "parts", "sweep", "cell_sweep"),
     ("data", "fits"),
     ("study",),
     ("validation",),
     ("plotting", "plotting_fit", "report"),
-    ("cli_common", "cli_simulate", "cli_plan", "cli", "__main__"),
+    ("cli_common", "cli_simulate", "cli_plan", "cli_evaluate", "cli", "__main__"),
 )
 LATE = {("study", "report")}  # imported inside `study.run`, after the numbers are made
 FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import them
     "matplotlib": {"plotting", "plotting_fit"},
     "jinja2": {"report"},
-    "typer": {"cli", "cli_common", "cli_plan", "cli_simulate"},
+    "typer": {"cli", "cli_common", "cli_evaluate", "cli_plan", "cli_simulate"},
     "rich": {"cli_common"},
     "lmfit": {"fitting"},
     "xarray": {
@@ -40,7 +40,8 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
         "cli_simulate",
     },
     "sklearn": {"bnn"},
-    "numba": {"lanes_numba", "mram", "rram"},
+    "numba": {"lanes_numba", "mram", "rram", "bnn"},
+    "torch": {"learning"},
     "sympy": {"symbolic", "expression", "on_sphere", "energy_terms", "free_energy"},
 }
 FOLDERS = {"devicephys": "", "fits": "fits", "data": "data", "validation": "validation"}

@@ -233,6 +233,7 @@ def test_repository_ships_no_foreign_data():
     ]
     shipped = [p for p in files if p.suffix not in {".py", ".md", ".toml", ".pyc"}]
     assert {p.name for p in shipped} == {
-        "synthetic_stt_mram_wer.csv", "digits.npz", "mnist.npz", "mnist-aware.npz",
+        "synthetic_stt_mram_wer.csv", "cifar10-small.npz", "digits.npz", "fashion.npz",
+        "fashion-aware.npz", "mnist.npz", "mnist-aware.npz",
     }  # fmt: skip
     assert max(p.stat().st_size for p in shipped) < 300_000

@@ -14,6 +14,10 @@ from devicephys.checks import known
 
 CLAIMS = (
     "array_average",
+    "bnn_adapted_training",
+    "bnn_layers",
+    "bnn_little_impact",
+    "bnn_overfit",
     "cell_errors",
     "closed_forms",
     "filament_chain",
@@ -21,7 +25,6 @@ CLAIMS = (
     "fit_coverage",
     "fokker_planck_reference",
     "hfo2_table",
-    "mnist_accuracy",
     "read_noise",
     "relaxation",
     "round_trip",

@@ -1,27 +1,27 @@
-"""Accuracy of a network whose weight bits have errors, with an interval; least energy per bit.
+"""Accuracy of a network whose weight bits have errors, with an interval.
 
 Two things are random: which bits fail (error maps) and which images the test set happens to
 hold. Their variances are estimated apart and added. Maps are drawn until the interval is narrow
-enough, and map number m uses random stream m whatever the error rate (common random numbers).
+enough, and map number m uses random stream m (common random numbers: what fails at one rate also
+fails at every higher one, up to `COMMON`, and again above).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
-from devicephys.bnn.faults import flip_weights
-from devicephys.bnn.inference import encode, predict
+from devicephys.bnn.faults import Rates, draw_maps, each_layer, with_errors
+from devicephys.bnn.inference import Inputs, encode, predict
 from devicephys.bnn.network import Network
 from devicephys.checks import in_range
 from devicephys.errors import DataError
 from devicephys.stats import LEVEL, NORMAL_QUANTILE, binomial_interval, streams
 
-UNITS = {"energy_per_bit": "J", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s",
-         "temperature": "K"}  # fmt: skip
+COMMON = 0.2  # rates up to here thin the same maps, so that they share their noise
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Accuracy:
         Number of error maps drawn; 1 where the rates are zero [1].
     reached : bool
         Whether the interval from the maps is as narrow as was asked.
+    spread : float
+        Standard deviation of the accuracy from map to map, as from chip to chip [1].
     """
 
     accuracy: float
@@ -70,6 +72,7 @@ class Accuracy:
     loss_high: float
     n_maps: int
     reached: bool
+    spread: float
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class EncodedImages:
     ----------
     network : Network
         The network.
-    inputs : ndarray of float32
-        Encoded images of -1 and +1, shape (n_images, n_inputs) [1].
+    inputs : ndarray of uint8
+        Encoded images, shape (n_images, n_inputs) [1].
     labels : ndarray of uint8
         Classes, shape (n_images,) [1].
     clean : ndarray of bool
@@ -89,7 +92,7 @@ class EncodedImages:
     """
 
     network: Network
-    inputs: NDArray[np.float32]
+    inputs: Inputs
     labels: NDArray[np.uint8]
     clean: NDArray[np.bool_]
 
@@ -121,7 +124,7 @@ def prepare(
     Examples
     --------
     >>> from devicephys.bnn.images import load_images
-    >>> from devicephys.bnn.network import load
+    >>> from devicephys.bnn.network_file import load
     >>> from devicephys.data import path
     >>> digits = load_images("digits")
     >>> ready = prepare(load(path("digits.npz")), digits.test_pixels, digits.test_labels)
@@ -139,7 +142,7 @@ def prepare(
 
 
 def accuracy(
-    test: EncodedImages, p01: float, p10: float, seed: int, sampling: Sampling
+    test: EncodedImages, rates: Rates | Sequence[Rates], seed: int, sampling: Sampling
 ) -> Accuracy:
     """Estimate the accuracy under bit errors in the weights.
 
@@ -147,8 +150,8 @@ def accuracy(
     ----------
     test : EncodedImages
         Network and images.
-    p01, p10 : float
-        Probabilities that a stored 0 reads as 1 and a stored 1 as 0 [1].
+    rates : Rates or sequence of Rates
+        Error rates of all weights, or of every layer.
     seed : int
         Seed of the error maps.
     sampling : Sampling
@@ -158,6 +161,11 @@ def accuracy(
     -------
     Accuracy
         Accuracy and loss with intervals.
+
+    Raises
+    ------
+    ParameterError
+        If there is not one pair of rates for every layer.
 
     Notes
     -----
@@ -169,25 +177,30 @@ def accuracy(
     Examples
     --------
     >>> from devicephys.bnn.images import load_images
-    >>> from devicephys.bnn.network import load
+    >>> from devicephys.bnn.network_file import load
     >>> from devicephys.data import path
     >>> digits = load_images("digits")
     >>> test = prepare(load(path("digits.npz")), digits.test_pixels, digits.test_labels)
-    >>> result = accuracy(test, 0.01, 0.01, 1, Sampling())
+    >>> result = accuracy(test, Rates(0.01, 0.01), 1, Sampling())
     >>> 0.9 < result.low < result.accuracy < result.high < 1
     True
     """
     n_images = len(test.labels)
-    if p01 == 0 and p10 == 0:
+    by_layer = each_layer(test.network, rates)
+    highest = max(rate.highest for rate in by_layer)
+    if highest == 0:
         share = float(test.clean.mean())
         low, high = _interval(share, share * (1 - share) / n_images, n_images)
-        return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True)
+        return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True, 0.0)
+    highest = COMMON if highest <= COMMON else 1.0
     right = np.zeros(n_images)
     means: list[float] = []
     reached = False
     for rng in streams(seed, sampling.max_maps):
-        weights = flip_weights(test.network, p01, p10, rng)
-        correct = predict(test.network, test.inputs, weights) == test.labels
+        faulty = with_errors(test.network, draw_maps(test.network, highest, rng), by_layer)
+        both = zip(faulty.layers, test.network.layers, strict=True)
+        harmed = any(a.weights is not b.weights for a, b in both)
+        correct = predict(faulty, test.inputs) == test.labels if harmed else test.clean
         right += correct
         means.append(float(correct.mean()))
         if len(means) >= sampling.min_maps:
@@ -202,7 +215,54 @@ def accuracy(
     lost = test.clean - right / m
     half = _quantile(m) * float(np.sqrt(maps + lost.var(ddof=1) / n_images))
     loss = float(lost.mean())
-    return Accuracy(share, low, high, loss, loss - half, loss + half, m, reached)
+    return Accuracy(
+        share, low, high, loss, loss - half, loss + half, m, reached, float(np.std(means, ddof=1))
+    )
+
+
+def curve(
+    test: EncodedImages,
+    rates: Sequence[Rates],
+    seed: int,
+    sampling: Sampling,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> xr.Dataset:
+    """Estimate the accuracy at several error rates, with the same error maps.
+
+    Parameters
+    ----------
+    test : EncodedImages
+        Network and images.
+    rates : sequence of Rates
+        Error rates.
+    seed : int
+        Seed of the error maps.
+    sampling : Sampling
+        When to stop drawing maps.
+    progress : callable, optional
+        Called with (rates done, rates in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``point``: ``p01``, ``p10``, ``ber`` (their mean) and the fields of `Accuracy`.
+
+    Examples
+    --------
+    See docs/guide/accuracy.md.
+    """
+    found = []
+    for k, rate in enumerate(rates):
+        found.append(accuracy(test, rate, seed, sampling))
+        progress(k + 1, len(rates))
+    columns = {
+        "p01": [r.p01 for r in rates],
+        "p10": [r.p10 for r in rates],
+        "ber": [(r.p01 + r.p10) / 2 for r in rates],
+    } | {f.name: [getattr(x, f.name) for x in found] for f in fields(Accuracy)}
+    return xr.Dataset(
+        {name: ("point", np.array(values), {"units": "1"}) for name, values in columns.items()}
+    )
 
 
 def _interval(share: float, variance: float, n_images: int) -> tuple[float, float]:
@@ -218,192 +278,3 @@ def _error_of_mean(values: list[float]) -> float:
 
 def _quantile(n: int) -> float:
     return float(scipy_stats.t.ppf(0.5 + LEVEL / 2, n - 1))
-
-
-def along(
-    points: xr.Dataset,
-    tests: dict[str, EncodedImages],
-    seed: int,
-    sampling: Sampling,
-    max_loss: float = 1.0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> xr.Dataset:
-    """Evaluate networks at every operating point of a table's front.
-
-    Parameters
-    ----------
-    points : xarray.Dataset
-        Operating points over ``point`` as `tables.pareto` gives them.
-    tests : dict of str to EncodedImages
-        Networks by name.
-    seed : int
-        Seed of the error maps.
-    sampling : Sampling
-        When to stop drawing maps.
-    max_loss : float, optional
-        Loss beyond which no bound is wanted: a point that exceeds it gets no second evaluation [1].
-    progress : callable, optional
-        Called with (evaluations done, evaluations in all).
-
-    Returns
-    -------
-    xarray.Dataset
-        Over ``point`` (every network at every operating point): the operating point, its rates
-        and energy, ``network``, ``accuracy`` and ``loss`` with intervals, ``n_maps``, and
-        ``loss_bound``: the upper end of the loss at the upper end of the error rate, NaN where the
-        loss exceeds `max_loss` already at the error rate itself.
-
-    Examples
-    --------
-    See docs/guide/quickstart.md.
-    """
-    rows = []
-    names = [str(n) for n in points.variables]
-    total = len(tests) * points.sizes["point"]
-    for name, test in tests.items():
-        for k in range(points.sizes["point"]):
-            at = {n: points[n].values[k] for n in names}
-            p01, p10 = float(at["p01"]), float(at["p10"])
-            nominal = accuracy(test, p01, p10, seed, sampling)
-            bound = np.nan
-            if nominal.loss_high <= max_loss:
-                worse = _at_upper_end(p01, p10, float(at["ber"]), float(at["ber_hi"]))
-                bound = max(accuracy(test, *worse, seed, sampling).loss_high, nominal.loss_high)
-            rows.append(
-                {
-                    "network": name, **at,
-                    "accuracy": nominal.accuracy, "accuracy_lo": nominal.low,
-                    "accuracy_hi": nominal.high, "loss": nominal.loss,
-                    "loss_lo": nominal.loss_low, "loss_hi": nominal.loss_high,
-                    "loss_bound": bound,
-                    "n_maps": nominal.n_maps, "reached": int(nominal.reached),
-                }
-            )  # fmt: skip
-            progress(len(rows), total)
-    return xr.Dataset(
-        {
-            name: ("point", np.array([row[name] for row in rows]), {"units": UNITS.get(name, "1")})
-            for name in rows[0]
-        }
-    )
-
-
-def _at_upper_end(p01: float, p10: float, ber: float, ber_hi: float) -> tuple[float, float]:
-    """Rates at the upper end of the bit error rate; both equal to it where no error was counted."""
-    if ber == 0:
-        return ber_hi, ber_hi
-    high01, high10 = (min(p * ber_hi / ber, 1.0) for p in (p01, p10))
-    # Where one rate ends at 1 the other takes the rest: their mean stays ber_hi.
-    return (
-        min(1.0, max(high01, 2 * ber_hi - high10)),
-        min(1.0, max(high10, 2 * ber_hi - high01)),
-    )
-
-
-@dataclass(frozen=True)
-class LeastEnergy:
-    """Answer to "what is the least energy per bit with a loss of at most d?".
-
-    Attributes
-    ----------
-    network, cell : str
-        Network and cell; the cell is empty where the table has none.
-    max_loss : float
-        The loss d [1].
-    energy_per_bit, ber, loss_bound : float
-        Energy, error rate and bound of the loss at the answer; NaN where none holds [J, 1, 1].
-    point : dict of str to float
-        The operating point [SI].
-    """
-
-    network: str
-    cell: str
-    max_loss: float
-    energy_per_bit: float
-    ber: float
-    loss_bound: float
-    point: dict[str, float]
-
-    @property
-    def found(self) -> bool:
-        """Whether any operating point keeps the loss."""
-        return bool(np.isfinite(self.energy_per_bit))
-
-
-def rows_of(results: xr.Dataset, network: str, cell: str) -> NDArray[np.intp]:
-    """Find the rows of one network and cell.
-
-    Parameters
-    ----------
-    results : xarray.Dataset
-        As `along` gives them.
-    network, cell : str
-        Network and cell; the cell is empty where the table has none.
-
-    Returns
-    -------
-    ndarray of int
-        Row numbers, shape (n,) [1].
-
-    Examples
-    --------
-    >>> rows_of(xr.Dataset({"network": ("point", ["a", "b", "a"])}), "a", "").tolist()
-    [0, 2]
-    """
-    mine = results["network"].values == network
-    if cell:
-        mine &= results["cell"].values == cell
-    return np.flatnonzero(mine)
-
-
-def least_energy(results: xr.Dataset, max_loss: float) -> list[LeastEnergy]:
-    """Find, for every network and cell, the least energy per bit that keeps the loss.
-
-    An operating point counts as good only if the upper 95 % bound of the loss, taken at the upper
-    end of the error rate, is at most `max_loss`, there and at every point of higher energy.
-
-    Parameters
-    ----------
-    results : xarray.Dataset
-        As `along` gives them.
-    max_loss : float
-        Largest accepted loss of accuracy, in (0, 1) [1].
-
-    Returns
-    -------
-    list of LeastEnergy
-        One answer for every network and cell, in order of appearance.
-
-    Raises
-    ------
-    ParameterError
-        If `max_loss` is outside (0, 1).
-
-    Examples
-    --------
-    >>> names = ("energy_per_bit", "ber", "loss_bound")
-    >>> values = ([1e-12, 2e-12, 3e-12], [0.1, 0.01, 1e-3], [0.4, 0.004, 0.001])
-    >>> data = {n: ("point", v) for n, v in zip(names, values)} | {"network": ("point", ["a"] * 3)}
-    >>> least_energy(xr.Dataset(data), 0.005)[0].energy_per_bit
-    2e-12
-    """
-    d = float(in_range("max_loss", max_loss, "1", above=0, below=1))
-    axes = [a for a in ("pulse_current", "pulse_voltage", "pulse_width") if a in results]
-    networks = results["network"].values.tolist()
-    cells = results["cell"].values.tolist() if "cell" in results else [""] * len(networks)
-    answers = []
-    for network, cell in dict.fromkeys(zip(networks, cells, strict=True)):
-        mine = rows_of(results, network, cell)
-        bound = results.loss_bound.values
-        mine = mine[np.lexsort((bound[mine], -results.energy_per_bit.values[mine]))]
-        good = np.cumprod(bound[mine] <= d).astype(bool)
-        if not good.any():
-            answers.append(LeastEnergy(network, cell, d, np.nan, np.nan, np.nan, {}))
-            continue
-        k = mine[good][-1]
-        at = {a: float(results[a].values[k]) for a in axes}
-        energy, ber, bound = (
-            float(results[v].values[k]) for v in ("energy_per_bit", "ber", "loss_bound")
-        )
-        answers.append(LeastEnergy(network, cell, d, energy, ber, bound, at))
-    return answers

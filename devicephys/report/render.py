@@ -9,7 +9,8 @@ from typing import Any
 import xarray as xr
 
 from devicephys import __version__, plotting, tables
-from devicephys.bnn.accuracy import LeastEnergy, least_energy
+from devicephys.bnn.energy import LeastEnergy, least_energy
+from devicephys.bnn.savings import savings
 from devicephys.errors import DataError
 from devicephys.fitting import result as fit_result
 from devicephys.fitting.bands import bands
@@ -136,6 +137,9 @@ def _numbers(
             "networks": list(dict.fromkeys(results.network.values.tolist())),
             "max_loss": study["max_loss"],
             "least_energy": [vars(a) | {"found": a.found} for a in answers],
+            "savings": [
+                vars(s) for a in answers for s in savings(results, a.network, a.cell, a.max_loss)
+            ],
             "claims": {name: [vars(f) for f in found] for name, found in figures.items()},
             "synthetic": bool(fit.data["synthetic"]),
         }
