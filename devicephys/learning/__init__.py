@@ -1,0 +1,1 @@
+"""Training of binarized networks with PyTorch (extra ``learn``), on a CPU or with CUDA."""
