@@ -26,6 +26,9 @@ def evaluate(
             "--recalibrate", help="Also with thresholds corrected for the rates of each point."
         ),
     ] = False,
+    secded: Annotated[
+        bool, typer.Option("--secded", help="Also with SECDED(72,64) over the cells of the table.")
+    ] = False,
     seed: Seed = 1,
     force: Force = False,
     quiet: Quiet = False,
@@ -34,13 +37,17 @@ def evaluate(
     from devicephys import study, tables
     from devicephys.bnn.accuracy import Sampling
     from devicephys.bnn.energy import least_energy
+    from devicephys.bnn.savings import CODE
     from devicephys.io.files import refuse_existing
     from devicephys.report import verdicts
 
     refuse_existing(out, force=force)
+    table = tables.read(source)
+    if secded:
+        table = tables.with_code(table, CODE)
     with bar(quiet) as progress:
         results = study.evaluate(
-            tables.read(source), tuple(network), seed, Sampling(half_width), max_loss, recalibrate,
+            table, tuple(network), seed, Sampling(half_width), max_loss, recalibrate,
             lambda k, n: progress("accuracy", k, n),
         )  # fmt: skip
     answers = least_energy(results, max_loss)

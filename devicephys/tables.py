@@ -28,6 +28,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from devicephys import __version__
 from devicephys.checks import Array, known
+from devicephys.ecc import Code, coded, residual_ber
 from devicephys.errors import DataError, OutsideTableError, ParameterError
 from devicephys.io import netcdf
 from devicephys.io.files import write_bytes
@@ -303,6 +304,53 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
     ber = flat.ber.values[order]
     best_before = np.r_[np.inf, np.minimum.accumulate(ber)[:-1]]
     return flat.isel(point=order[ber < best_before])
+
+
+def with_code(table: xr.Dataset, code: Code) -> xr.Dataset:
+    """Lay an error-correcting code over the cells of a table, beside the cells as they are.
+
+    Valid for random data and independent errors; for SECDED the rates are upper bounds.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        A table.
+    code : Code
+        The code.
+
+    Returns
+    -------
+    xarray.Dataset
+        The table with an axis ``cell``: the cells that it has, or "plain", then each of those
+        without a code with it; energies are those of a data bit, check bits included.
+
+    Raises
+    ------
+    ParameterError
+        If no cell of the table is without a code.
+
+    Examples
+    --------
+    >>> from devicephys.ecc import secded
+    >>> values = {name: [1e-3] for name in VARIABLES} | {"energy_per_bit": [64e-15]}
+    >>> coded_too = with_code(make({"pulse_voltage": [0.8]}, values, {}), secded(64))
+    >>> coded_too.cell.values.tolist(), (1e15 * coded_too.energy_per_bit).round(3).values.tolist()
+    (['plain', 'plain + SECDED(72,64)'], [[64.0], [72.0]])
+    """
+    if "cell" not in table.dims:
+        table = table.expand_dims(cell=["plain"])
+        table["cell"].attrs["units"] = AXES["cell"]
+    plain = [name for name in table.cell.values.tolist() if " + " not in name]
+    if not plain:
+        raise ParameterError("a table of coded cells only", expected="a cell without a code")
+    cells = table.sel(cell=plain)
+    made: dict[str, Array] = coded(code, cells.p01, cells.p10, cells.energy_per_bit)
+    low, high = (residual_ber(code, cells[name]) for name in ("ber_lo", "ber_hi"))
+    made |= {"ber_lo": np.minimum(low, made["ber"]), "ber_hi": np.maximum(high, made["ber"])}
+    with_it = cells.assign({n: (cells[n].dims, x, cells[n].attrs) for n, x in made.items()})
+    with_it = with_it.assign_coords(cell=[f"{name} + {code.name}" for name in plain])
+    return xr.concat([table, with_it], "cell", data_vars="all", coords="different",
+                     compat="equals", join="exact", combine_attrs="override")  # fmt: skip
 
 
 def of_writes(

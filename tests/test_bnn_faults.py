@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from devicephys.bnn.fault_count import Realised, compare
+from devicephys.bnn.fault_count import (
+    check_failures,
+    expected_failures,
+    failed_bits,
+    stored_bits,
+)
 from devicephys.bnn.fault_spread import logit_normal, spread_rates
 from devicephys.bnn.faults import (
     Rates,
@@ -25,7 +29,7 @@ from devicephys.bnn.faults import (
 )
 from devicephys.bnn.inference import predict, sums
 from devicephys.bnn.network import ImageCode, Layer, Network
-from devicephys.errors import ParameterError
+from devicephys.errors import AccuracyError, ParameterError
 
 QUICK = settings(deadline=None, max_examples=30, derandomize=True)
 RATE = st.floats(0, 1)
@@ -322,21 +326,33 @@ def test_realised_counts_against_expected():
     network = wide_network(31)
     rates = (Rates(0.01, 0.02), Rates(1e-4, 0.0))
     rng = np.random.default_rng(32)
-    found = [compare(network, flip_weights(network, rates, rng), rates) for _ in range(200)]
-    assert all(x.plausible for x in found)
-    assert stats.kstest([x.distance for x in found], "norm").pvalue > 1e-6
-    assert found[0].n_bits == network.n_weights
-    swapped = compare(network, flip_weights(network, rates, rng), (Rates(0.02, 0.01), rates[1]))
-    assert not swapped.plausible  # although the sum of both is as expected
-    assert abs(swapped.distance) < FIVE_SIGMA
-    assert compare(network, network, Rates(0.0, 0.0)) == Realised(180_000, 0, 0.0, 0.0, True)
+    bits, expected = stored_bits(network), expected_failures(network, rates)
+    assert bits.sum() == network.n_weights
+    found = [failed_bits(network, flip_weights(network, rates, rng)) for _ in range(200)]
+    for failed in found:
+        check_failures(failed, expected, bits)
+    means = np.mean(found, axis=0)
+    assert (np.abs(means - expected) < FIVE_SIGMA * np.sqrt(expected / 200)).all()
+    swapped = failed_bits(network, flip_weights(network, (Rates(0.02, 0.01), rates[1]), rng))
+    with pytest.raises(AccuracyError, match="stored zeros failed"):  # although the sum is right
+        check_failures(swapped, expected, bits)
+    assert failed_bits(network, network).tolist() == [0, 0]
     one = network.layers[0].weights.copy()
     one[0, 0] *= -1
     other = replace(network, layers=(replace(network.layers[0], weights=one), network.layers[1]))
-    assert compare(network, other, Rates(0.0, 0.0)).distance == np.inf
-    assert not compare(network, other, Rates(0.0, 0.0)).plausible
-    with pytest.raises(ParameterError, match="as stored"):
-        compare(network, random_network(), rates)
+    with pytest.raises(AccuracyError, match="1 of "):
+        check_failures(failed_bits(network, other), np.zeros(2), bits)
+
+
+def test_expectation_of_rates_of_every_bit_is_their_sum():
+    network = random_network()
+    rng = np.random.default_rng(33)
+    rates = [Rates(*rng.random((2, *layer.weights.shape))) for layer in network.layers]
+    want = [
+        sum(p.p01[x.weights < 0].sum() for x, p in zip(network.layers, rates, strict=True)),
+        sum(p.p10[x.weights > 0].sum() for x, p in zip(network.layers, rates, strict=True)),
+    ]
+    assert expected_failures(network, rates) == pytest.approx(want)
 
 
 @pytest.mark.parametrize("bad", [-1e-9, 1.0000001, np.nan, np.inf, -np.inf])

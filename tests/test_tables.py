@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devicephys import __version__, tables
+from devicephys.ecc import residual_ber, secded
 from devicephys.errors import DataError, OutputExistsError, OutsideTableError, ParameterError
 from devicephys.io import netcdf
-from devicephys.tables import VARIABLES, check, lookup, make, pareto
+from devicephys.tables import VARIABLES, check, lookup, make, pareto, with_code
 
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)
 
@@ -418,3 +419,27 @@ def test_cells_alone_are_a_front_of_one_point_each():
     assert front.cell.values.tolist() == ["1T1R", "2T2R"]
     assert dict(front.sizes) == {"point": 2}
     assert front.ber.values.tolist() == [0.1, 0.01]
+
+
+def test_a_code_lies_beside_the_cells_as_they_are():
+    table = grid_table()
+    both = with_code(table, secded(64))
+    check(both, "both")
+    assert both.cell.values.tolist() == ["plain", "plain + SECDED(72,64)"]
+    plain, coded_too = (both.isel(cell=k, drop=True) for k in (0, 1))
+    for name in VARIABLES:
+        np.testing.assert_array_equal(plain[name], table[name])
+    np.testing.assert_allclose(coded_too.energy_per_bit, table.energy_per_bit * 72 / 64, rtol=1e-12)
+    np.testing.assert_allclose(coded_too.ber, residual_ber(secded(64), table.ber), rtol=1e-9)
+    assert (coded_too.ber_lo <= coded_too.ber).all()
+    assert (coded_too.ber <= coded_too.ber_hi).all()
+    assert both.energy_per_bit.attrs["units"] == "J"
+
+
+def test_cells_that_have_a_code_get_no_second():
+    once = with_code(cell_table(), secded(64))
+    assert once.cell.values.tolist() == [
+        "1T1R", "2T2R", "1T1R + SECDED(72,64)", "2T2R + SECDED(72,64)",
+    ]  # fmt: skip
+    with pytest.raises(ParameterError, match="coded cells only"):
+        with_code(once.isel(cell=[2, 3]), secded(64))

@@ -14,6 +14,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 
+from devicephys.bnn.fault_count import (
+    check_failures,
+    expected_failures,
+    failed_bits,
+    stored_bits,
+)
 from devicephys.bnn.faults import Rates, draw_maps, each_layer, with_errors
 from devicephys.bnn.inference import Inputs, encode, predict
 from devicephys.bnn.network import Network
@@ -62,6 +68,8 @@ class Accuracy:
         Whether the interval from the maps is as narrow as was asked.
     spread : float
         Standard deviation of the accuracy from map to map, as from chip to chip [1].
+    flips, flips_expected : float
+        Weight bits that failed, mean over maps, and what the rates let expect [1].
     """
 
     accuracy: float
@@ -73,6 +81,8 @@ class Accuracy:
     n_maps: int
     reached: bool
     spread: float
+    flips: float
+    flips_expected: float
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,9 @@ def accuracy(
     ------
     ParameterError
         If there is not one pair of rates for every layer.
+    AccuracyError
+        If the bits that failed are not as many as the rates say, which true rates do with a
+        probability below 1e-6.
 
     Notes
     -----
@@ -191,16 +204,16 @@ def accuracy(
     if highest == 0:
         share = float(test.clean.mean())
         low, high = _interval(share, share * (1 - share) / n_images, n_images)
-        return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True, 0.0)
+        return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True, 0.0, 0.0, 0.0)
     highest = COMMON if highest <= COMMON else 1.0
     right = np.zeros(n_images)
     means: list[float] = []
-    reached = False
+    failed, reached = np.zeros(2, np.int64), False
     for rng in streams(seed, sampling.max_maps):
         faulty = with_errors(test.network, draw_maps(test.network, highest, rng), by_layer)
-        both = zip(faulty.layers, test.network.layers, strict=True)
-        harmed = any(a.weights is not b.weights for a, b in both)
-        correct = predict(faulty, test.inputs) == test.labels if harmed else test.clean
+        here = failed_bits(test.network, faulty)
+        failed += here
+        correct = predict(faulty, test.inputs) == test.labels if here.any() else test.clean
         right += correct
         means.append(float(correct.mean()))
         if len(means) >= sampling.min_maps:
@@ -208,6 +221,8 @@ def accuracy(
             if reached:
                 break
     m = len(means)
+    expected = expected_failures(test.network, by_layer)
+    check_failures(failed, m * expected, m * stored_bits(test.network))
     share, maps = float(np.mean(means)), _error_of_mean(means) ** 2
     # Few maps know their own variance badly: widen it by Student's t over the normal law.
     widened = maps * (_quantile(m) / NORMAL_QUANTILE) ** 2
@@ -216,8 +231,10 @@ def accuracy(
     half = _quantile(m) * float(np.sqrt(maps + lost.var(ddof=1) / n_images))
     loss = float(lost.mean())
     return Accuracy(
-        share, low, high, loss, loss - half, loss + half, m, reached, float(np.std(means, ddof=1))
-    )
+        share, low, high, loss, loss - half, loss + half, m, reached,
+        spread=float(np.std(means, ddof=1)), flips=float(failed.sum()) / m,
+        flips_expected=float(expected.sum()),
+    )  # fmt: skip
 
 
 def curve(

@@ -51,7 +51,8 @@ def along(
     -------
     xarray.Dataset
         Over ``point`` (every network at every operating point): the operating point, its rates
-        and energy, ``network``, ``accuracy`` and ``loss`` with intervals, ``n_maps``, and
+        and energy, ``network``, its ``n_weights``, ``accuracy`` and ``loss`` with intervals,
+        ``n_maps``, weight bits that failed (``flips``) and were expected to, and
         ``loss_bound``: the upper end of the loss at the upper end of the error rate, NaN where the
         loss exceeds `max_loss` already at the error rate itself.
 
@@ -82,6 +83,7 @@ def along(
                     "loss_lo": nominal.loss_low, "loss_hi": nominal.loss_high,
                     "loss_bound": bound,
                     "n_maps": nominal.n_maps, "reached": int(nominal.reached),
+                    "flips": nominal.flips, "flips_expected": nominal.flips_expected,
                 }
             )  # fmt: skip
             progress(len(rows), total)

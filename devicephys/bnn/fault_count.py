@@ -1,88 +1,151 @@
-"""Errors that a network really has, counted, against those expected from the rates."""
+"""Weight bits that fail in a network, counted, against those expected from the rates.
+
+Zeros (weights -1) and ones (weights +1) are counted apart, so that exchanged rates are noticed.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from devicephys.bnn.faults import Rates, each_layer
 from devicephys.bnn.network import Network
-from devicephys.errors import ParameterError
+from devicephys.checks import Array
+from devicephys.errors import AccuracyError
 from devicephys.stats import binomial_interval
 
+Counts = NDArray[np.int64]
 FALSE_ALARM = 1e-6  # probability that true rates are found implausible
 
 
-@dataclass(frozen=True)
-class Realised:
-    """Errors counted in the weights of a network against those expected.
+def stored_bits(network: Network) -> Counts:
+    """Count the zeros and the ones that a network stores.
 
-    Attributes
+    Parameters
     ----------
-    n_bits, n_flipped : int
-        Number of weights, and of those that differ [1].
-    expected : float
-        Number expected from the rates [1].
-    distance : float
-        Flips above the expectation, in standard deviations; infinite where the rates allow no
-        other number than the expected one [1].
-    plausible : bool
-        Whether the flips of the zeros and of the ones of every layer are within the exact binomial
-        intervals of their rates; false for true rates with a probability of at most 1e-6.
+    network : Network
+        The network.
+
+    Returns
+    -------
+    ndarray of int64
+        Zeros and ones among its weights, shape (2,) [1].
+
+    Examples
+    --------
+    >>> from devicephys.bnn.network import ImageCode, Layer
+    >>> layer = Layer(np.array([[1, 1, -1]], np.int8), np.zeros(1, np.int32))
+    >>> stored_bits(Network("tiny", ImageCode((1, 1, 3), (0,)), (layer,))).tolist()
+    [1, 2]
     """
-
-    n_bits: int
-    n_flipped: int
-    expected: float
-    distance: float
-    plausible: bool
+    ones = sum(int(np.count_nonzero(layer.weights > 0)) for layer in network.layers)
+    return np.array([network.n_weights - ones, ones])
 
 
-def compare(stored: Network, read: Network, rates: Rates | Sequence[Rates]) -> Realised:
-    """Compare the errors between two networks with the rates that they were drawn at.
+def failed_bits(stored: Network, read: Network) -> Counts:
+    """Count the weight bits in which two networks differ.
 
     Parameters
     ----------
     stored, read : Network
         The network as it was meant to be stored and as it reads.
-    rates : Rates or sequence of Rates
-        Rates of all layers or of every layer. Where they differ from bit to bit the interval is
-        that of their mean, which is wider than the counts.
 
     Returns
     -------
-    Realised
-        The counts.
+    ndarray of int64
+        Stored zeros and stored ones that read wrongly, shape (2,) [1].
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from devicephys.bnn.network import ImageCode, Layer
+    >>> layer = Layer(np.array([[1, 1, -1]], np.int8), np.zeros(1, np.int32))
+    >>> tiny = Network("tiny", ImageCode((1, 1, 3), (0,)), (layer,))
+    >>> read = replace(tiny, layers=(replace(layer, weights=-layer.weights),))
+    >>> failed_bits(tiny, read).tolist(), failed_bits(tiny, tiny).tolist()
+    ([1, 2], [0, 0])
+    """
+    found = np.zeros(2, np.int64)
+    for a, b in zip(stored.layers, read.layers, strict=True):
+        if a.weights is not b.weights:
+            was = a.weights[a.weights != b.weights]
+            ones = int(np.count_nonzero(was > 0))
+            found += (was.size - ones, ones)
+    return found
+
+
+def expected_failures(network: Network, rates: Rates | Sequence[Rates]) -> Array:
+    """Give the number of weight bits that are expected to fail.
+
+    Parameters
+    ----------
+    network : Network
+        The network as it is meant to be stored.
+    rates : Rates or sequence of Rates
+        Rates of all layers or of every layer.
+
+    Returns
+    -------
+    ndarray
+        Mean number of stored zeros and stored ones that read wrongly, shape (2,) [1].
 
     Raises
     ------
     ParameterError
-        If the networks' weights differ in shape or the rates do not fit.
+        If there is not one pair of rates for every layer.
 
     Examples
     --------
-    >>> from devicephys.bnn.faults import flip_weights
     >>> from devicephys.bnn.network import ImageCode, Layer
-    >>> layer = Layer(np.ones((100, 100), np.int8), np.zeros(100, np.int32))
-    >>> tiny = Network("tiny", ImageCode((1, 10, 10), (0,)), (layer,))
-    >>> rates = Rates(0.0, 0.01)
-    >>> found = compare(tiny, flip_weights(tiny, rates, np.random.default_rng(1)), rates)
-    >>> found.n_flipped, found.expected, round(found.distance, 2), found.plausible
-    (100, 100.0, 0.0, True)
+    >>> layer = Layer(np.array([[1, 1, -1]], np.int8), np.zeros(1, np.int32))
+    >>> tiny = Network("tiny", ImageCode((1, 1, 3), (0,)), (layer,))
+    >>> expected_failures(tiny, Rates(p01=0.5, p10=0.25)).tolist()
+    [0.5, 0.5]
     """
-    shapes = [[layer.weights.shape for layer in x.layers] for x in (stored, read)]
-    if shapes[0] != shapes[1]:
-        raise ParameterError(f"weights {shapes[1]}", expected=f"{shapes[0]} as stored")
-    groups = []  # number of bits, flips, expectation, variance
-    for layer, other, p in zip(stored.layers, read.layers, each_layer(stored, rates), strict=True):
-        flips = layer.weights != other.weights
-        for ones, rate in ((False, p.p01), (True, p.p10)):
-            mine = (layer.weights > 0) == ones
-            at = np.broadcast_to(rate, mine.shape)[mine]
-            groups.append((mine.sum(), (flips & mine).sum(), at.sum(), (at * (1 - at)).sum()))
-    n, k, mean, variance = np.array([g for g in groups if g[0]], np.float64).T
-    low, high = binomial_interval(k, n, 1 - FALSE_ALARM / len(n))
-    off, sigma = float(k.sum() - mean.sum()), float(np.sqrt(variance.sum()))
-    distance = off / sigma if sigma > 0 else np.copysign(np.inf, off) if off else 0.0
-    plausible = bool(((low <= mean / n) & (mean / n <= high)).all())
-    return Realised(int(n.sum()), int(k.sum()), float(mean.sum()), float(distance), plausible)
+    found = np.zeros(2)
+    for layer, p in zip(network.layers, each_layer(network, rates), strict=True):
+        ones = layer.weights > 0
+        for k, (rate, mine) in enumerate(((p.p01, ~ones), (p.p10, ones))):
+            if np.ndim(rate):
+                found[k] += np.broadcast_to(rate, mine.shape)[mine].sum()
+            else:
+                found[k] += float(rate) * np.count_nonzero(mine)
+    return found
+
+
+def check_failures(failed: Counts, expected: Array, n_bits: Counts) -> None:
+    """Check that as many bits have failed as their rates say.
+
+    Parameters
+    ----------
+    failed : ndarray of int64
+        Zeros and ones that failed, shape (2,) [1].
+    expected : ndarray
+        Numbers expected, shape (2,) [1].
+    n_bits : ndarray of int64
+        Zeros and ones there were, shape (2,) [1].
+
+    Raises
+    ------
+    AccuracyError
+        If the exact binomial intervals of the mean rates do not hold them; true rates are found
+        wrong with a probability of at most 1e-6, less where they differ between bits.
+
+    Examples
+    --------
+    >>> bits = np.array([10_000, 10_000])
+    >>> check_failures(np.array([120, 30]), np.array([100.0, 40.0]), bits)
+    >>> check_failures(np.array([40, 100]), np.array([100.0, 40.0]), bits)
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.AccuracyError: 40 of 10000 stored zeros failed; expected about 100; please \
+report it
+    """
+    for name, k, mean, n in zip(("zeros", "ones"), failed, expected, n_bits, strict=True):
+        if n:
+            low, high = binomial_interval(int(k), int(n), 1 - FALSE_ALARM / 2)
+            if not low <= mean / n <= high:
+                raise AccuracyError(
+                    f"{k} of {n} stored {name} failed", expected=f"about {mean:g}",
+                    remedy="please report it",
+                )  # fmt: skip

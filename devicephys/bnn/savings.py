@@ -74,7 +74,7 @@ def savings(
     Returns
     -------
     list of Saving
-        Against writing at `ber`, and against the code.
+        Against writing at `ber`, and against the code where the cell has none yet.
 
     Raises
     ------
@@ -106,10 +106,14 @@ def savings(
     mine = [_least(energy, part[v].values <= limit) for v in ("loss_lo", "loss", "loss_bound")]
     rates = [part[v].values for v in ("ber_lo", "ber", "ber_hi")]
     strong = [_least(energy, p <= rate) for p in rates]
-    coded = [_least(energy * overhead(code), residual_ber(code, p) <= rate) for p in rates]
+    references = {f"BER {rate:g}": strong}
+    if " + " not in cell:
+        references[code.name] = [
+            _least(energy * overhead(code), residual_ber(code, p) <= rate) for p in rates
+        ]
     return [
         _saving(network, cell, name, mine, reference, int(part.n_weights[0]))
-        for name, reference in ((f"BER {rate:g}", strong), (code.name, coded))
+        for name, reference in references.items()
     ]
 
 
