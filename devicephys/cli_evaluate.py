@@ -50,9 +50,9 @@ def evaluate(
             table, tuple(network), seed, Sampling(half_width), max_loss, recalibrate,
             lambda k, n: progress("accuracy", k, n),
         )  # fmt: skip
-    answers = least_energy(results, max_loss)
+    lines = verdicts.headline(results, least_energy(results, max_loss))
     tables.write_csv(results, out, force=force)
-    for line in verdicts.headline(results, answers):
+    for line in lines:
         typer.echo(line)
 
 
@@ -67,6 +67,8 @@ def allocate(
     """Say which layer deserves strong writes: an operating point of the table for each layer."""
     from devicephys import study, tables
     from devicephys.bnn.accuracy import Sampling
+    from devicephys.bnn.energy import AXES
+    from devicephys.report import verdicts
     from devicephys.units import si
 
     with bar(quiet) as progress:
@@ -82,8 +84,7 @@ def allocate(
             continue
         for layer, k in enumerate(choice.points):
             p = points.isel(point=k)
-            axes = [a for a in tables.AXES if a in p and tables.AXES[a] in ("A", "V", "s")]
-            at = ", ".join(si(float(p[a]), tables.AXES[a]) for a in axes)
+            at = verdicts.at({axis: float(p[axis]) for axis in AXES if axis in p})
             typer.echo(f"{network}{where}, layer {layer}: {at}, {si(float(p.energy_per_bit), 'J')} "
                        f"a bit, bit error rate {float(p.ber):.2g}")  # fmt: skip
         typer.echo(

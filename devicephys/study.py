@@ -370,6 +370,7 @@ def evaluate(
     --------
     See docs/guide/quickstart.md.
     """
+    in_range("max_loss", max_loss, "1", above=0, below=1)
     tests = {name: encoded_test_images(load_network(name)) for name in networks}
     calibration = {}
     if recalibrated:
@@ -422,6 +423,7 @@ def allocate(
     --------
     See docs/guide/accuracy.md.
     """
+    in_range("max_loss", max_loss, "1", above=0, below=1)
     test, front = encoded_test_images(load_network(network)), tables.pareto(table)
     cells = dict.fromkeys(front.cell.values.tolist()) if "cell" in front else [""]
     total, found = front.sizes["point"] * len(test.network.layers), []

@@ -303,7 +303,10 @@ def pareto(table: xr.Dataset) -> xr.Dataset:
     order = np.lexsort((flat.ber.values, flat.energy_per_bit.values))
     ber = flat.ber.values[order]
     best_before = np.r_[np.inf, np.minimum.accumulate(ber)[:-1]]
-    return flat.isel(point=order[ber < best_before])
+    front = flat.isel(point=order[ber < best_before])
+    return front.assign(
+        {n: v.broadcast_like(front.ber) for n, v in front.data_vars.items() if not v.dims}
+    )
 
 
 def with_code(table: xr.Dataset, code: Code) -> xr.Dataset:
@@ -327,7 +330,7 @@ def with_code(table: xr.Dataset, code: Code) -> xr.Dataset:
     Raises
     ------
     ParameterError
-        If no cell of the table is without a code.
+        If the code lies over every cell of the table already.
 
     Examples
     --------
@@ -340,9 +343,12 @@ def with_code(table: xr.Dataset, code: Code) -> xr.Dataset:
     if "cell" not in table.dims:
         table = table.expand_dims(cell=["plain"])
         table["cell"].attrs["units"] = AXES["cell"]
-    plain = [name for name in table.cell.values.tolist() if " + " not in name]
+    names = table.cell.values.tolist()
+    plain = [n for n in names if " + " not in n and f"{n} + {code.name}" not in names]
     if not plain:
-        raise ParameterError("a table of coded cells only", expected="a cell without a code")
+        raise ParameterError(
+            f"cells {', '.join(names)}", expected=f"one that is not under {code.name} yet"
+        )
     cells = table.sel(cell=plain)
     made: dict[str, Array] = coded(code, cells.p01, cells.p10, cells.energy_per_bit)
     low, high = (residual_ber(code, cells[name]) for name in ("ber_lo", "ber_hi"))

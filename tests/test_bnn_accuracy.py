@@ -84,8 +84,9 @@ def test_accuracy_is_the_mean_over_the_first_streams(tiny_test):
     assert result.accuracy == pytest.approx(np.mean(shares), rel=1e-12)
     assert result.loss == pytest.approx(tiny_test.clean.mean() - np.mean(shares), abs=1e-12)
     assert result.n_maps == 6
-    spread = np.var(shares, ddof=1) / 6 + np.var(tiny_test.clean - right / 6, ddof=1) / 150
-    half = scipy_stats.t.ppf(0.975, 5) * np.sqrt(spread)
+    maps = np.var(shares, ddof=1) / 6 * scipy_stats.t.ppf(0.975, 5) ** 2
+    images = np.var(tiny_test.clean - right / 6, ddof=1) / 150 * scipy_stats.norm.ppf(0.975) ** 2
+    half = np.sqrt(maps + images)
     assert result.loss_high - result.loss == pytest.approx(half, rel=1e-9)
     assert result.loss - result.loss_low == pytest.approx(half, rel=1e-9)
 
@@ -99,7 +100,7 @@ def test_same_seed_same_result_other_seed_other_result(tiny_test):
 @pytest.mark.parametrize("seed", range(5))
 def test_nested_errors_make_the_accuracy_fall_at_every_step(seed):
     """All images bright and only stored ones fail: every added flip lowers the one score."""
-    full = margin_test(1, 0)
+    full = margin_test(2, 0)
     test = prepare(full.network, np.ones((3, N_BITS), np.uint8), np.zeros(3, np.uint8))
     rates = [np.linspace(0, COMMON, 9), np.linspace(0.22, 0.6, 17)]  # thin the same maps each
     low, high = ([accuracy(test, Rates(0.0, p), seed, exactly(12)).accuracy for p in x]
@@ -229,9 +230,9 @@ def test_negative_seed_is_refused(tiny_test):
 @pytest.mark.parametrize(
     ("n_pixels", "labels", "message"),
     [
-        (6, [0, 1, 2], "4 images with 3 labels up to 2; expected one label below 3 an image"),
-        (6, [0, 1, 2, 3], "4 images with 4 labels up to 3; expected one label below 3 an image"),
-        (6, [[0], [1], [2], [0]], "expected one label below 3 an image"),
+        (6, [0, 1, 2], "4 images with 3 labels up to 2; expected two images"),
+        (6, [0, 1, 2, 3], "4 images with 4 labels up to 3; expected two images"),
+        (6, [[0], [1], [2], [0]], "one label below 3 an image"),
         (6, [], "4 images with 0 labels up to 0"),
         (7, [0, 1, 2, 0], r"shape \(4, 7\); expected .*\(n_images, 6\)"),
     ],
@@ -274,3 +275,29 @@ def test_curve_is_made_of_accuracies(tiny_test):
     assert found.ber.values.tolist() == [0, 0.04]
     direct = accuracy(tiny_test, rates[1], 1, exactly(3))
     assert {f.name: found[f.name].values[1].item() for f in fields(direct)} == asdict(direct)
+
+
+def test_no_changed_image_is_not_no_loss():
+    """A handful of flips in all maps, and no image of a class of its own: others may have one."""
+    test = margin_test(300, 5)
+    result = accuracy(test, Rates(0.0, 0.02), 1, exactly(8))
+    assert result.flips > 0
+    assert result.loss == 0
+    assert result.loss_high == pytest.approx(1 - 0.025 ** (1 / 300))
+    # Where hardly a bit ever fails, that is the bound.
+    rare = accuracy(test, Rates(0.0, 1e-9), 1, exactly(8))
+    assert rare.loss_high == pytest.approx(test.network.n_weights * 1e-9, rel=1e-6)
+
+
+def test_failed_bits_are_those_expected(tiny_test):
+    result = accuracy(tiny_test, Rates(0.05, 0.1), 1, exactly(30))
+    n = tiny_test.network.n_weights
+    assert 0.05 * n < result.flips_expected < 0.1 * n
+    # 30 maps: 5 sigma of the mean of binomial numbers, 6e-7
+    assert abs(result.flips - result.flips_expected) < 5 * np.sqrt(result.flips_expected / 30)
+
+
+@pytest.mark.parametrize("maps", [{"min_maps": 6.5}, {"max_maps": 9.5}, {"min_maps": 1}])
+def test_maps_are_whole_numbers_from_two_on(maps):
+    with pytest.raises(ParameterError, match="_maps"):
+        Sampling(**maps)

@@ -1,15 +1,19 @@
 """Accuracy along a table: bounds at the upper ends of the rates, least energy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devicephys.bnn.accuracy import Sampling, accuracy
+from devicephys.bnn.accuracy import Sampling, accuracy, prepare
 from devicephys.bnn.energy import along, least_energy, rates_at
-from devicephys.bnn.faults import Rates
+from devicephys.bnn.faults import NO_ERRORS, Rates
+from devicephys.bnn.recalibration import recalibrate
 from devicephys.errors import ParameterError
+from devicephys.report.verdicts import headline
 
 QUICK = settings(deadline=None, max_examples=50, derandomize=True)
 NEVER = 1e-12  # a half width that no number of maps reaches
@@ -22,7 +26,10 @@ def exactly(n_maps):
 def operating_points(**values):
     n = len(values["ber"])
     values = {"p01": values["ber"], "p10": values["ber"], "ber_lo": [0.0] * n} | values
-    return xr.Dataset({name: ("point", x) for name, x in values.items()})
+    units = {"energy_per_bit": "J", "pulse_voltage": "V"}
+    return xr.Dataset(
+        {name: ("point", x, {"units": units.get(name, "1")}) for name, x in values.items()}
+    )
 
 
 def test_along_evaluates_every_network_at_every_point(tiny_test):
@@ -61,7 +68,7 @@ def test_bound_knows_that_no_counted_error_is_not_no_error(tiny_test):
     points = operating_points(ber=[0.0], ber_hi=[0.2], energy_per_bit=[1e-12])
     results = along(points, {"m": tiny_test}, 1, exactly(4))
     assert float(results.loss[0]) == 0
-    expected = accuracy(tiny_test, Rates(0.2, 0.2), 1, exactly(4)).loss_high
+    expected = accuracy(tiny_test, Rates(0.4, 0.0), 1, exactly(4)).loss_high  # of one side: worst
     assert float(results.loss_bound[0]) == expected > 0.01
 
 
@@ -152,3 +159,27 @@ def test_rates_at_the_upper_end_are_probabilities_with_that_mean(p01, p10, more)
     assert 0 <= high01 <= 1
     assert 0 <= high10 <= 1
     assert (high01 + high10) / 2 >= upper - 1e-12
+
+
+def test_points_of_several_numbers_of_pulses_keep_theirs(tiny_test):
+    points = operating_points(
+        ber=[0.1, 1e-6], ber_hi=[0.1, 1e-6], energy_per_bit=[1e-12, 2e-12],
+        pulse_voltage=[0.8, 0.8], pulses=[1.0, 10.0],
+    )  # fmt: skip
+    results = along(points, {"a": tiny_test}, 1, exactly(4))
+    (answer,) = least_energy(results, 0.05)
+    assert answer.point == {"pulse_voltage": 0.8, "pulses": 10.0}
+    assert answer.row == 1
+    assert headline(results, [answer])[0].startswith("a: write at 800 mV, 10 pulses")
+
+
+def test_corrected_networks_are_held_against_thresholds_right_without_errors(tiny_network):
+    made = replace(tiny_network, record={"thresholds_for": [[0.2, 0.2]] * 2})
+    rng = np.random.default_rng(3)
+    pixels, labels = rng.integers(0, 256, (80, 6)).astype(np.uint8), rng.integers(0, 3, 80)
+    test = prepare(made, pixels, labels.astype(np.uint8))
+    points = operating_points(ber=[0.0], ber_hi=[0.0], energy_per_bit=[1e-12])
+    results = along(points, {"a": test}, 1, exactly(4), calibration={"a": test.inputs})
+    right = prepare(recalibrate(made, NO_ERRORS), pixels, labels.astype(np.uint8)).clean.mean()
+    assert float(results.accuracy[0]) == right != test.clean.mean()
+    assert float(results.loss[0]) == 0

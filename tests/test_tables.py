@@ -441,5 +441,5 @@ def test_cells_that_have_a_code_get_no_second():
     assert once.cell.values.tolist() == [
         "1T1R", "2T2R", "1T1R + SECDED(72,64)", "2T2R + SECDED(72,64)",
     ]  # fmt: skip
-    with pytest.raises(ParameterError, match="coded cells only"):
+    with pytest.raises(ParameterError, match="one that is not under SECDED"):
         with_code(once.isel(cell=[2, 3]), secded(64))

@@ -23,7 +23,7 @@ from devicephys.bnn.fault_count import (
 from devicephys.bnn.faults import Rates, draw_maps, each_layer, with_errors
 from devicephys.bnn.inference import Inputs, encode, predict
 from devicephys.bnn.network import Network
-from devicephys.checks import in_range
+from devicephys.checks import in_range, whole
 from devicephys.errors import DataError
 from devicephys.stats import LEVEL, NORMAL_QUANTILE, binomial_interval, streams
 
@@ -43,13 +43,13 @@ class Sampling:
     """
 
     half_width: float = 0.002
-    min_maps: int = 4
-    max_maps: int = 24
+    min_maps: int = 8
+    max_maps: int = 32
 
     def __post_init__(self) -> None:
         in_range("half_width", self.half_width, "1", above=0)
-        in_range("min_maps", self.min_maps, "1", above=1)
-        in_range("max_maps", self.max_maps, "1", above=self.min_maps, inclusive=True)
+        least = whole("min_maps", self.min_maps, least=2)
+        whole("max_maps", self.max_maps, least=least)
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def prepare(
     500
     """
     n_classes = network.layers[-1].weights.shape[0]
-    if labels.shape != pixels.shape[:1] or labels.size == 0 or labels.max() >= n_classes:
+    if labels.shape != pixels.shape[:1] or labels.size < 2 or labels.max() >= n_classes:
         raise DataError(
             f"{pixels.shape[0]} images with {labels.size} labels up to {labels.max(initial=0)}",
-            expected=f"one label below {n_classes} an image",
+            expected=f"two images at least, one label below {n_classes} an image",
         )
     inputs = encode(network, pixels)
     return EncodedImages(network, inputs, labels, predict(network, inputs) == labels)
@@ -185,7 +185,10 @@ def accuracy(
     With c the correctness of image n under map m, the variance of the mean is estimated by
     ``var_m(mean_n c)/M + var_n(mean_m c)/N``, which counts the small interaction twice. The
     interval of the accuracy is the exact binomial one at the effective number of trials that
-    this variance is worth; that of the loss is Student's t.
+    this variance is worth. That of the loss is Student's t for the maps and normal for the images,
+    and at least as wide as the binomial law has it where no image has changed. Since drawing ends
+    when the interval looks narrow, it is a little too narrow where it ends early: of simulated
+    normal maps, 8 to 32 of them, 93.4 to 95 % of the intervals hold.
 
     Examples
     --------
@@ -200,12 +203,12 @@ def accuracy(
     """
     n_images = len(test.labels)
     by_layer = each_layer(test.network, rates)
-    highest = max(rate.highest for rate in by_layer)
-    if highest == 0:
+    highest_rate = max(rate.highest for rate in by_layer)
+    if highest_rate == 0:
         share = float(test.clean.mean())
         low, high = _interval(share, share * (1 - share) / n_images, n_images)
         return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True, 0.0, 0.0, 0.0)
-    highest = COMMON if highest <= COMMON else 1.0
+    highest = COMMON if highest_rate <= COMMON else 1.0
     right = np.zeros(n_images)
     means: list[float] = []
     failed, reached = np.zeros(2, np.int64), False
@@ -228,7 +231,11 @@ def accuracy(
     widened = maps * (_quantile(m) / NORMAL_QUANTILE) ** 2
     low, high = _interval(share, widened + float((right / m).var(ddof=1)) / n_images, n_images)
     lost = test.clean - right / m
-    half = _quantile(m) * float(np.sqrt(maps + lost.var(ddof=1) / n_images))
+    images = NORMAL_QUANTILE**2 * float(lost.var(ddof=1)) / n_images
+    half = float(np.sqrt(_quantile(m) ** 2 * maps + images))
+    # Where hardly an image has changed its class, others still may, if any bit fails.
+    any_bit = -np.expm1(test.network.n_weights * np.log1p(-min(highest_rate, 1 - 1e-16)))
+    half = max(half, min(1 - ((1 - LEVEL) / 2) ** (1 / n_images), float(any_bit)))
     loss = float(lost.mean())
     return Accuracy(
         share, low, high, loss, loss - half, loss + half, m, reached,

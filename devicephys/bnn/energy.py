@@ -9,13 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from devicephys.bnn.accuracy import EncodedImages, Sampling, accuracy
-from devicephys.bnn.faults import Rates
-from devicephys.bnn.inference import Inputs
+from devicephys.bnn.faults import NO_ERRORS, Rates
+from devicephys.bnn.inference import Inputs, predict
 from devicephys.bnn.recalibration import recalibrate
 from devicephys.checks import in_range
 
-UNITS = {"energy_per_bit": "J", "pulse_current": "A", "pulse_voltage": "V", "pulse_width": "s",
-         "temperature": "K"}  # fmt: skip
+AXES = ("pulse_current", "pulse_voltage", "pulse_width", "pulses")  # of an operating point
 
 
 def along(
@@ -62,12 +61,19 @@ def along(
     """
     rows = []
     names = [str(n) for n in points.variables]
+    units = {name: points[name].attrs.get("units", "1") for name in names}
     total = len(tests) * points.sizes["point"]
-    for name, test in tests.items():
+    for name, original in tests.items():
+        test = original
+        if name in calibration:  # the loss is that against thresholds right without errors
+            network = recalibrate(test.network, NO_ERRORS, calibration[name])
+            test = replace(
+                test, network=network, clean=predict(network, test.inputs) == test.labels
+            )
         for k in range(points.sizes["point"]):
             at = {n: points[n].values[k] for n in names}
             likely, worse = rates_at(points, k)
-            there = test  # whose loss is that against the network as it was, without errors
+            there = test
             if name in calibration and likely.p01 + likely.p10 < 1:  # else nothing is left to mend
                 network = recalibrate(test.network, likely, calibration[name])
                 there = replace(test, network=network)
@@ -89,7 +95,7 @@ def along(
             progress(len(rows), total)
     return xr.Dataset(
         {
-            name: ("point", np.array([row[name] for row in rows]), {"units": UNITS.get(name, "1")})
+            name: ("point", np.array([row[name] for row in rows]), {"units": units.get(name, "1")})
             for name in rows[0]
         }
     )
@@ -108,8 +114,9 @@ def rates_at(points: xr.Dataset, k: int) -> tuple[Rates, Rates]:
     Returns
     -------
     tuple of Rates
-        Likely rates; and those whose mean is ``ber_hi``, in the same proportion as far as both
-        are at most 1, or equal where no error was counted.
+        Likely rates; and those whose mean is ``ber_hi``: in the same proportion as far as both
+        are at most 1, all in the zeros where no error was counted, since errors of one side cost
+        most. Rates that are balanced otherwise than counted are not bounded.
 
     Examples
     --------
@@ -122,7 +129,7 @@ def rates_at(points: xr.Dataset, k: int) -> tuple[Rates, Rates]:
         float(points[name].values[k]) for name in ("p01", "p10", "ber", "ber_hi")
     )
     if ber == 0:
-        return Rates(p01, p10), Rates(ber_hi, ber_hi)
+        return Rates(p01, p10), Rates(min(1.0, 2 * ber_hi), max(0.0, 2 * ber_hi - 1))
     more = ber_hi / ber
     # Where one rate ends at 1 the other takes the rest: their mean stays ber_hi.
     worse = Rates(*(min(1.0, max(p * more, 2 * ber_hi - 1)) for p in (p01, p10)))
@@ -143,6 +150,8 @@ class LeastEnergy:
         Energy, error rate and bound of the loss at the answer; NaN where none holds [J, 1, 1].
     point : dict of str to float
         The operating point [SI].
+    row : int
+        Its row in the results; -1 where none holds [1].
     """
 
     network: str
@@ -152,6 +161,7 @@ class LeastEnergy:
     ber: float
     loss_bound: float
     point: dict[str, float]
+    row: int = -1
 
     @property
     def found(self) -> bool:
@@ -217,7 +227,7 @@ def least_energy(results: xr.Dataset, max_loss: float) -> list[LeastEnergy]:
     2e-12
     """
     d = float(in_range("max_loss", max_loss, "1", above=0, below=1))
-    axes = [a for a in ("pulse_current", "pulse_voltage", "pulse_width") if a in results]
+    axes = [a for a in AXES if a in results]
     networks = results["network"].values.tolist()
     cells = results["cell"].values.tolist() if "cell" in results else [""] * len(networks)
     answers = []
@@ -234,5 +244,5 @@ def least_energy(results: xr.Dataset, max_loss: float) -> list[LeastEnergy]:
         energy, ber, bound = (
             float(results[v].values[k]) for v in ("energy_per_bit", "ber", "loss_bound")
         )
-        answers.append(LeastEnergy(network, cell, d, energy, ber, bound, at))
+        answers.append(LeastEnergy(network, cell, d, energy, ber, bound, at, int(k)))
     return answers

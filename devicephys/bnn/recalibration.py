@@ -74,7 +74,10 @@ def made_for(network: Network) -> tuple[Rates, ...]:
         if plan.get("random_bit_error_rate", False):  # uniform from zero: exported at the mean
             p = p / 2
         pairs = network.record.get(MADE_FOR, [(p, p)] * len(network.layers))
-        return each_layer(network, [Rates(float(p01), float(p10)) for p01, p10 in pairs])
+        rates = each_layer(network, [Rates(float(p01), float(p10)) for p01, p10 in pairs])
+        if any(r.p01 + r.p10 >= 1 for r in rates):
+            raise ValueError("p01 + p10 >= 1")
+        return rates
     except (AttributeError, TypeError, ValueError) as err:
         raise DataError(
             f"rates of the thresholds that make no sense ({err})",

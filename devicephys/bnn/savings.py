@@ -1,8 +1,8 @@
 """Energy that a network saves because its weights may have errors.
 
-Three ways to write the same network are compared: no code, at the least energy that keeps its
-accuracy; no code, at a bit error rate that other programs need; and with an error-correcting code
-that brings the errors down to that rate, check bits included.
+Three ways to write the same network are compared: as the table has it, at the least energy that
+keeps the accuracy; the same at a bit error rate that other programs need; and with an
+error-correcting code that brings the errors down to that rate, check bits included.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from devicephys.bnn.energy import rows_of
 from devicephys.checks import in_range
-from devicephys.ecc import Code, overhead, residual_ber, secded
+from devicephys.ecc import overhead, residual_ber, secded
 
 RELIABLE = 1e-9  # bit error rate of a memory that is to look free of errors
 CODE = secded(64)
@@ -50,8 +50,7 @@ class Saving:
 
 
 def savings(
-    results: xr.Dataset, network: str, cell: str, max_loss: float, code: Code = CODE,
-    ber: float = RELIABLE,
+    results: xr.Dataset, network: str, cell: str, max_loss: float
 ) -> list[Saving]:  # fmt: skip
     """Compare writing a network with errors with writing it at a low rate, and with a code.
 
@@ -66,27 +65,24 @@ def savings(
         Which of its rows; the cell is empty where the table has none.
     max_loss : float
         Largest accepted loss of accuracy, in (0, 1) [1].
-    code : Code, optional
-        Code to compare with.
-    ber : float, optional
-        Bit error rate of the two references, in (0, 1) [1].
 
     Returns
     -------
     list of Saving
-        Against writing at `ber`, and against the code where the cell has none yet.
+        Against writing at `RELIABLE`, and against `CODE` where the cell has no code yet.
 
     Raises
     ------
     ParameterError
-        If `max_loss` or `ber` is outside (0, 1).
+        If `max_loss` is outside (0, 1).
 
     Notes
     -----
-    Every way needs the least energy from which on all points of the front fulfil its condition.
-    It is found for the likely values, and for the lower and upper ends of error rates and losses.
-    The interval of the saving sets the ends against each other, as if the errors of the two ways
-    had nothing in common: it is wide rather than narrow.
+    Every way needs the least energy from which on all points of the front fulfil its condition:
+    the network that its bound of the loss is at most `max_loss`, as `energy.least_energy` has it;
+    the references that their bit error rate is at most `RELIABLE`. The interval is that of the
+    references, between the ends of the error rates; the energies are those of points of the table,
+    so that a finer grid may move them by a step.
 
     Examples
     --------
@@ -100,19 +96,17 @@ def savings(
     [0.75, 0.556]
     """
     limit = float(in_range("max_loss", max_loss, "1", above=0, below=1))
-    rate = float(in_range("ber", ber, "1", above=0, below=1))
     part = results.isel(point=rows_of(results, network, cell))
     energy = part.energy_per_bit.values
-    mine = [_least(energy, part[v].values <= limit) for v in ("loss_lo", "loss", "loss_bound")]
+    own = _least(energy, part.loss_bound.values <= limit)
     rates = [part[v].values for v in ("ber_lo", "ber", "ber_hi")]
-    strong = [_least(energy, p <= rate) for p in rates]
-    references = {f"BER {rate:g}": strong}
+    references = {f"BER {RELIABLE:g}": [_least(energy, p <= RELIABLE) for p in rates]}
     if " + " not in cell:
-        references[code.name] = [
-            _least(energy * overhead(code), residual_ber(code, p) <= rate) for p in rates
+        references[CODE.name] = [
+            _least(energy * overhead(CODE), residual_ber(CODE, p) <= RELIABLE) for p in rates
         ]
     return [
-        _saving(network, cell, name, mine, reference, int(part.n_weights[0]))
+        _saving(network, cell, name, own, reference, int(part.n_weights[0]))
         for name, reference in references.items()
     ]
 
@@ -125,16 +119,13 @@ def _least(energy: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
 
 
 def _saving(
-    network: str, cell: str, name: str, mine: list[float], reference: list[float], n_weights: int
+    network: str, cell: str, name: str, own: float, reference: list[float], n_weights: int
 ) -> Saving:
-    def share(own: float, other: float) -> float:
-        return 1 - own / other if np.isfinite(own) and np.isfinite(other) else np.nan
-
-    low, likely, high = mine
+    low, saving, high = (
+        1 - own / e if np.isfinite(own) and np.isfinite(e) and e > 0 else np.nan for e in reference
+    )
     return Saving(
         network=network, cell=cell, reference=name,
         energy_per_bit=reference[1], energy_low=reference[0], energy_high=reference[2],
-        saving=share(likely, reference[1]), low=share(high, reference[0]),
-        high=share(low, reference[2]),
-        energy=n_weights * reference[1] * share(likely, reference[1]),
+        saving=saving, low=low, high=high, energy=n_weights * reference[1] * saving,
     )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from devicephys import validation
-from devicephys.bnn.energy import LeastEnergy, rows_of
+from devicephys.bnn.energy import LeastEnergy
 from devicephys.bnn.savings import Saving, savings
 from devicephys.checks import known
 from devicephys.fitting.result import FitResult
@@ -229,7 +229,10 @@ def at(point: Mapping[str, float]) -> str:
     >>> at({"pulse_current": 6e-5, "pulse_width": 4e-9})
     '60 uA, 4 ns'
     """
-    return ", ".join(si(value, AXES[name]) for name, value in point.items())
+    return ", ".join(
+        f"{value:g} pulses" if name == "pulses" else si(value, AXES[name])
+        for name, value in point.items()
+    )
 
 
 def check_claims(names: Sequence[str], where: str) -> None:
@@ -323,7 +326,7 @@ def headline(results: xr.Dataset, answers: Sequence[LeastEnergy]) -> list[str]:
             lines.append(f"{name}: no operating point of the table keeps the loss of accuracy "
                          f"within {100 * a.max_loss:g} %.")  # fmt: skip
             continue
-        k = _row(results, a)
+        k = a.row
         low, high = float(results.ber_lo[k]), float(results.ber_hi[k])
         names = ("accuracy", "accuracy_lo", "accuracy_hi")
         share, worst, best = (100 * float(results[v][k]) for v in names)
@@ -346,12 +349,6 @@ def _saved(found: Sequence[Saving]) -> str:
         for s in found if np.isfinite(s.saving)
     ]  # fmt: skip
     return f"; this saves {' and '.join(parts)}" * bool(parts)
-
-
-def _row(results: xr.Dataset, answer: LeastEnergy) -> int:
-    mine = rows_of(results, answer.network, answer.cell)
-    there = [results[axis].values[mine] == value for axis, value in answer.point.items()]
-    return int(mine[np.all(there, axis=0).argmax()])
 
 
 def as_json(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
