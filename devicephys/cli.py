@@ -489,7 +489,7 @@ def doctor() -> None:
     typer.echo(f"devicephys {__version__}, Python {platform.python_version()}")
     for name in ("numpy", "scipy", "lmfit", "xarray", "h5netcdf", "matplotlib", "scikit-learn"):
         typer.echo(f"  {name} {metadata.version(name)}")
-    for name, extra in (("numba", "fast"), ("torch", "learn")):
+    for name, extra in (("numba", "fast"), ("torch", "learn"), ("onnx", "onnx")):
         try:
             typer.echo(f"  {name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -42,6 +42,7 @@ FORBIDDEN = {  # heavy or foreign packages and the only rooms that may import th
     "sklearn": {"bnn"},
     "numba": {"lanes_numba", "mram", "rram", "bnn"},
     "torch": {"learning"},
+    "onnx": {"bnn"},
     "sympy": {"symbolic", "expression", "on_sphere", "energy_terms", "free_energy"},
 }
 FOLDERS = {"devicephys": "", "fits": "fits", "data": "data", "validation": "validation"}

@@ -205,7 +205,30 @@ def train(
     return _export(name, image, plan, weights, betas, inputs, rng)
 
 
-def _check(plan: Plan, shape: Shape, pixels: Bytes, labels: Bytes) -> None:
+def check_images(shape: Shape, pixels: Bytes, labels: Bytes) -> None:
+    """Check that images are of a shape and that each has a label.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Channels, height and width of an image [1].
+    pixels : ndarray of uint8
+        Images, shape (n_images, n_pixels) [1].
+    labels : ndarray of uint8
+        Classes, shape (n_images,) [1].
+
+    Raises
+    ------
+    DataError
+        If they do not fit.
+
+    Examples
+    --------
+    >>> check_images((1, 1, 2), np.zeros((3, 2), np.uint8), np.zeros(2, np.uint8))
+    Traceback (most recent call last):
+        ...
+    devicephys.errors.DataError: labels of shape (2,) for 3 images; expected a label an image
+    """
     n_pixels = ImageCode(shape).n_pixels
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != n_pixels:
         raise DataError(
@@ -216,6 +239,10 @@ def _check(plan: Plan, shape: Shape, pixels: Bytes, labels: Bytes) -> None:
         raise DataError(
             f"labels of shape {labels.shape} for {len(pixels)} images", expected="a label an image"
         )
+
+
+def _check(plan: Plan, shape: Shape, pixels: Bytes, labels: Bytes) -> None:
+    check_images(shape, pixels, labels)
     for k, units in enumerate(plan.hidden):
         whole(f"hidden[{k}]", units, least=1)
     whole("epochs", plan.epochs, least=1)

@@ -21,8 +21,9 @@ from devicephys import __version__
 from devicephys.bnn import checkpoint as checkpoints
 from devicephys.bnn.inference import encode_images
 from devicephys.bnn.network import ImageCode, Network, Shape
+from devicephys.bnn.training import check_images
 from devicephys.checks import generator, in_range
-from devicephys.errors import DataError, ParameterError
+from devicephys.errors import ParameterError
 from devicephys.io.files import sha256
 from devicephys.learning.export import to_network
 from devicephys.learning.plan import Plan, hidden_layers, sizes
@@ -221,16 +222,7 @@ def classes(model: nn.Module, image: ImageCode, inputs: torch.Tensor) -> torch.T
 
 
 def _check(plan: Plan, shape: Shape, pixels: Bytes, labels: Bytes) -> None:
-    n_pixels = ImageCode(shape).n_pixels
-    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != n_pixels:
-        raise DataError(
-            f"images of {pixels.dtype}, shape {pixels.shape}",
-            expected=f"uint8, (n_images, {n_pixels})",
-        )
-    if labels.shape != pixels.shape[:1]:
-        raise DataError(
-            f"labels of shape {labels.shape} for {len(pixels)} images", expected="a label an image"
-        )
+    check_images(shape, pixels, labels)
     left = len(pixels) - plan.validation
     in_range("batch", plan.batch, "1", above=2, below=left, inclusive=True)
 
