@@ -449,12 +449,14 @@ def accuracy_figure(results: xr.Dataset, answers: Sequence[LeastEnergy], synthet
     exponent, prefix = prefix_of(float(np.median(results.energy_per_bit)))
     with matplotlib.rc_context(STYLE):
         figure, (left, right) = panels(2, 9.2, 4.2, sharey=True)
-        for answer, colour, marker in zip(answers, cycle(COLOURS), cycle(MARKERS), strict=False):
+        for j, answer in enumerate(answers):
+            colour, marker = COLOURS[j % len(COLOURS)], MARKERS[j % len(MARKERS)]
+            line = "-" if j < len(COLOURS) else "--"
             part = results.isel(point=rows_of(results, answer.network, answer.cell))
             y = 100 * part.accuracy.values
             bars = [y - 100 * part.accuracy_lo.values, 100 * part.accuracy_hi.values - y]
             style: dict[str, Any] = {
-                "fmt": f"{marker}-",
+                "fmt": f"{marker}{line}",
                 "ms": 4,
                 "lw": 1,
                 "capsize": 2,

@@ -184,9 +184,10 @@ def fold_scores(
 ) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32], float]:
     """Bring the scores of an output layer, a z + d with an own a for each class, to integers.
 
-    Where all classes share one |a|, as without batch normalisation, the order of the integer scores
-    is that of the float64 scores, ties included: one gain holds the order of the fractions
-    of d / a. Otherwise a common factor makes integers of a and d, as large as int32 allows.
+    Where all classes share the magnitude of a, as without batch normalisation, the order of the
+    integer scores is that of the float64 scores, ties included: one gain holds the order of the
+    fractions of d / a. Otherwise a common factor makes integers of a and d, as large as int32
+    allows.
 
     Parameters
     ----------
