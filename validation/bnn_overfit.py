@@ -8,9 +8,11 @@ from devicephys.validation import Figure, not_established
 from devicephys.bnn.accuracy import Sampling, accuracy, prepare
 from devicephys.bnn.faults import NO_ERRORS, Rates
 from devicephys.bnn.images import load_images
+from devicephys.bnn.network import Network
 from devicephys.bnn.recalibration import recalibrate
 from devicephys.bnn.training import Plan, train
 from devicephys.errors import DataError, ParameterError
+from devicephys.study import load_network
 
 CLAIM = (
     "A network trained with bit errors fits the rate it was trained at; corrected thresholds, "
@@ -22,7 +24,8 @@ REFERENCE = (
 )
 LIMIT = (
     "used with fewer errors, it is worse than with those it was trained with; corrected, it is at "
-    "least as good as with them"
+    "least as good as with them; a network trained without errors is right in 84 % of the images "
+    "at 0.1 once corrected, and more often than before"
 )
 
 TRAINED = Rates(0.1, 0.1)
@@ -41,7 +44,7 @@ def run() -> list[Figure]:
     network = train("overfit", images.shape, images.train_pixels, images.train_labels, PLAN, rng)
     network = replace(network, record={"plan": asdict(PLAN)})
 
-    def right(rates: Rates, corrected: bool) -> float:
+    def right(rates: Rates, corrected: bool, network: Network = network) -> float:
         used = recalibrate(network, rates) if corrected else network
         test = prepare(used, images.test_pixels, images.test_labels)
         return accuracy(test, rates, SEED, SAMPLING).accuracy
@@ -57,4 +60,8 @@ def run() -> list[Figure]:
             Figure(f"accuracy {name}, thresholds corrected", corrected, "1",
                    f">= {there:.4f}", corrected >= there),
         ]  # fmt: skip
-    return figures
+    plain, corrected = (right(TRAINED, x, load_network("mnist")) for x in (False, True))
+    asked = f">= 0.84 and above {plain:.4f}"
+    holds = corrected >= 0.84 and corrected > plain
+    label = "accuracy at 0.1, trained without errors, thresholds corrected"
+    return [*figures, Figure(label, corrected, "1", asked, holds)]
