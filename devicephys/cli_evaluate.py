@@ -29,6 +29,13 @@ def evaluate(
     secded: Annotated[
         bool, typer.Option("--secded", help="Also with SECDED(72,64) over the cells of the table.")
     ] = False,
+    rate_spread: Annotated[
+        float,
+        typer.Option(help="Spread of the rates: standard deviation of their log-odds, to 10."),
+    ] = 0.0,
+    cluster: Annotated[
+        str, typer.Option(help="What shares its rates, with --rate-spread: chip, row or cell.")
+    ] = "chip",
     seed: Seed = 1,
     force: Force = False,
     quiet: Quiet = False,
@@ -37,18 +44,20 @@ def evaluate(
     from devicephys import study, tables
     from devicephys.bnn.accuracy import Sampling
     from devicephys.bnn.energy import least_energy
+    from devicephys.bnn.fault_spread import RateSpread
     from devicephys.bnn.savings import CODE
     from devicephys.io.files import refuse_existing
     from devicephys.report import verdicts
 
     refuse_existing(out, force=force)
+    spread = RateSpread(rate_spread, cluster) if rate_spread else None
     table = tables.read(source)
     if secded:
         table = tables.with_code(table, CODE)
     with bar(quiet) as progress:
         results = study.evaluate(
             table, tuple(network), seed, Sampling(half_width), max_loss, recalibrate,
-            lambda k, n: progress("accuracy", k, n),
+            lambda k, n: progress("accuracy", k, n), spread,
         )  # fmt: skip
     lines = verdicts.headline(results, least_energy(results, max_loss))
     tables.write_csv(results, out, force=force)

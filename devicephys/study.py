@@ -22,6 +22,7 @@ from devicephys.bnn.accuracy import EncodedImages, Sampling, prepare
 from devicephys.bnn.allocation import Allocation, sensitivity
 from devicephys.bnn.allocation import allocate as choose
 from devicephys.bnn.energy import along
+from devicephys.bnn.fault_spread import RateSpread
 from devicephys.bnn.images import DATA_VARIABLE, data_folder, load_images
 from devicephys.bnn.inference import encode
 from devicephys.bnn.network import Network
@@ -335,6 +336,7 @@ def evaluate(
     table: xr.Dataset, networks: tuple[str, ...], seed: int, sampling: Sampling, max_loss: float,
     recalibrated: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    spread: RateSpread | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Evaluate networks along the energy-error front of a table.
 
@@ -355,6 +357,8 @@ def evaluate(
         rates of each operating point.
     progress : callable, optional
         Called with (evaluations done, evaluations in all).
+    spread : RateSpread, optional
+        How rates differ between chips, rows or cells, around those of the table.
 
     Returns
     -------
@@ -379,7 +383,9 @@ def evaluate(
             corrected = f"{name}, recalibrated"
             calibration[corrected] = encode(test.network, images.train_pixels[:CALIBRATION_IMAGES])
             tests[corrected] = test
-    results = along(tables.pareto(table), tests, seed, sampling, max_loss, progress, calibration)
+    results = along(
+        tables.pareto(table), tests, seed, sampling, max_loss, progress, calibration, spread
+    )
     return results.assign_attrs(
         max_loss=max_loss,
         synthetic=int(table.attrs.get("synthetic", 0)),

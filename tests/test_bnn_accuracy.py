@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from devicephys.bnn.accuracy import COMMON, Sampling, accuracy, curve, prepare
+from devicephys.bnn.fault_spread import RateSpread
 from devicephys.bnn.faults import NO_ERRORS, Rates, draw_maps, with_errors
 from devicephys.bnn.inference import predict
 from devicephys.bnn.network import ImageCode, Layer, Network
@@ -301,3 +302,23 @@ def test_failed_bits_are_those_expected(tiny_test):
 def test_maps_are_whole_numbers_from_two_on(maps):
     with pytest.raises(ParameterError, match="_maps"):
         Sampling(**maps)
+
+
+def test_chips_that_differ_scatter_more_around_much_the_same_number_of_errors(tiny_test):
+    rates, many = Rates(0.05, 0.05), exactly(60)
+    alike = accuracy(tiny_test, rates, 1, many)
+    chips = accuracy(tiny_test, rates, 1, many, RateSpread(1.5, "chip"))
+    # F test of 59 over 59 degrees of freedom at 1e-3: a ratio of 2.28; measured 3
+    assert chips.spread > 1.5 * alike.spread
+    # 60 draws of rates whose standard deviation is about twice their mean: 5 sigma
+    assert abs(chips.flips_expected / alike.flips_expected - 1) < 5 * 2 / np.sqrt(60)
+    assert accuracy(tiny_test, rates, 1, many, RateSpread(0.0, "cell")).flips_expected == (
+        pytest.approx(alike.flips_expected)
+    )
+
+
+def test_curve_passes_the_spread_on(tiny_test):
+    spread = RateSpread(1.0, "row")
+    found = curve(tiny_test, [Rates(0.1, 0.1)], 2, exactly(5), spread=spread)
+    direct = accuracy(tiny_test, Rates(0.1, 0.1), 2, exactly(5), spread)
+    assert float(found.accuracy[0]) == direct.accuracy

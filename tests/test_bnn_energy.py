@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from devicephys.bnn.accuracy import Sampling, accuracy, prepare
 from devicephys.bnn.energy import along, least_energy, rates_at
+from devicephys.bnn.fault_spread import RateSpread
 from devicephys.bnn.faults import NO_ERRORS, Rates
 from devicephys.bnn.recalibration import recalibrate
 from devicephys.errors import ParameterError
@@ -183,3 +184,13 @@ def test_corrected_networks_are_held_against_thresholds_right_without_errors(tin
     right = prepare(recalibrate(made, NO_ERRORS), pixels, labels.astype(np.uint8)).clean.mean()
     assert float(results.accuracy[0]) == right != test.clean.mean()
     assert float(results.loss[0]) == 0
+
+
+def test_spread_of_rates_is_in_the_accuracy_and_in_its_bound(tiny_test):
+    points = operating_points(ber=[0.05], ber_hi=[0.1], energy_per_bit=[1e-12])
+    spread = RateSpread(1.0, "chip")
+    results = along(points, {"a": tiny_test}, 1, exactly(6), spread=spread)
+    likely, worse = (accuracy(tiny_test, Rates(p, p), 1, exactly(6), spread) for p in (0.05, 0.1))
+    assert float(results.accuracy[0]) == likely.accuracy
+    assert float(results.accuracy_spread[0]) == likely.spread
+    assert float(results.loss_bound[0]) == max(likely.loss_high, worse.loss_high)

@@ -16,7 +16,7 @@ from devicephys.bnn.fault_count import (
     failed_bits,
     stored_bits,
 )
-from devicephys.bnn.fault_spread import logit_normal, spread_rates
+from devicephys.bnn.fault_spread import RateSpread, logit_normal, spread_rates
 from devicephys.bnn.faults import (
     Rates,
     draw_maps,
@@ -289,7 +289,7 @@ def test_errors_cluster_by_what_shares_its_rate(cluster):
     rng = np.random.default_rng(28)
     rows = np.empty((chips, 2, 60))
     for found in rows:
-        rates = spread_rates(network, Rates(p, p), sigma, cluster, rng)
+        rates = spread_rates(network, Rates(p, p), RateSpread(sigma, cluster), rng)
         read = flip_weights(network, rates, rng)
         for k in range(2):
             found[k] = (read.layers[k].weights != network.layers[k].weights).mean(axis=1)
@@ -308,18 +308,23 @@ def test_errors_cluster_by_what_shares_its_rate(cluster):
 def test_spread_rates_share_their_deviates_between_means_and_states():
     network = random_network(29)
     low, high = (
-        spread_rates(network, Rates(p, 2 * p), 0.7, "cell", np.random.default_rng(30))
+        spread_rates(network, Rates(p, 2 * p), RateSpread(0.7, "cell"), np.random.default_rng(30))
         for p in (1e-9, 1e-6)
     )
     for a, b in zip(low, high, strict=True):
         assert a.p10 == pytest.approx(2 * a.p01, rel=1e-6)
         assert b.p01 == pytest.approx(1e3 * a.p01, rel=1e-4)
     with pytest.raises(ParameterError, match="unknown cluster 'colum'"):
-        spread_rates(network, Rates(0.1, 0.1), 0.7, "colum", np.random.default_rng(0))
+        RateSpread(0.7, "colum")
     with pytest.raises(ParameterError, match="sigma = 11"):
-        spread_rates(network, Rates(0.1, 0.1), 11, "row", np.random.default_rng(0))
+        RateSpread(11, "row")
     with pytest.raises(ParameterError, match=r"mean of shape \(3, 1\)"):
-        spread_rates(network, Rates(np.full((3, 1), 0.1), 0.1), 1, "row", np.random.default_rng(0))
+        spread_rates(
+            network,
+            Rates(np.full((3, 1), 0.1), 0.1),
+            RateSpread(1, "row"),
+            np.random.default_rng(0),
+        )
 
 
 def test_realised_counts_against_expected():

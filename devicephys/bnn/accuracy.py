@@ -20,6 +20,7 @@ from devicephys.bnn.fault_count import (
     failed_bits,
     stored_bits,
 )
+from devicephys.bnn.fault_spread import RateSpread, spread_rates
 from devicephys.bnn.faults import Rates, draw_maps, each_layer, with_errors
 from devicephys.bnn.inference import Inputs, encode, predict
 from devicephys.bnn.network import Network
@@ -152,7 +153,11 @@ def prepare(
 
 
 def accuracy(
-    test: EncodedImages, rates: Rates | Sequence[Rates], seed: int, sampling: Sampling
+    test: EncodedImages,
+    rates: Rates | Sequence[Rates],
+    seed: int,
+    sampling: Sampling,
+    spread: RateSpread | None = None,
 ) -> Accuracy:
     """Estimate the accuracy under bit errors in the weights.
 
@@ -166,6 +171,8 @@ def accuracy(
         Seed of the error maps.
     sampling : Sampling
         When to stop.
+    spread : RateSpread, optional
+        How rates differ from chip to chip, row to row or cell to cell; each map is another chip.
 
     Returns
     -------
@@ -208,12 +215,14 @@ def accuracy(
         share = float(test.clean.mean())
         low, high = _interval(share, share * (1 - share) / n_images, n_images)
         return Accuracy(share, low, high, 0.0, 0.0, 0.0, 1, True, 0.0, 0.0, 0.0)
-    highest = COMMON if highest_rate <= COMMON else 1.0
     right = np.zeros(n_images)
     means: list[float] = []
-    failed, reached = np.zeros(2, np.int64), False
+    failed, expected, reached = np.zeros(2, np.int64), np.zeros(2), False
     for rng in streams(seed, sampling.max_maps):
-        faulty = with_errors(test.network, draw_maps(test.network, highest, rng), by_layer)
+        drawn = spread_rates(test.network, by_layer, spread, rng) if spread else by_layer
+        highest = COMMON if max(rate.highest for rate in drawn) <= COMMON else 1.0
+        faulty = with_errors(test.network, draw_maps(test.network, highest, rng), drawn)
+        expected += expected_failures(test.network, drawn)
         here = failed_bits(test.network, faulty)
         failed += here
         correct = predict(faulty, test.inputs) == test.labels if here.any() else test.clean
@@ -224,8 +233,7 @@ def accuracy(
             if reached:
                 break
     m = len(means)
-    expected = expected_failures(test.network, by_layer)
-    check_failures(failed, m * expected, m * stored_bits(test.network))
+    check_failures(failed, expected, m * stored_bits(test.network))
     share, maps = float(np.mean(means)), _error_of_mean(means) ** 2
     # Few maps know their own variance badly: widen it by Student's t over the normal law.
     widened = maps * (_quantile(m) / NORMAL_QUANTILE) ** 2
@@ -240,7 +248,7 @@ def accuracy(
     return Accuracy(
         share, low, high, loss, loss - half, loss + half, m, reached,
         spread=float(np.std(means, ddof=1)), flips=float(failed.sum()) / m,
-        flips_expected=float(expected.sum()),
+        flips_expected=float(expected.sum()) / m,
     )  # fmt: skip
 
 
@@ -250,6 +258,7 @@ def curve(
     seed: int,
     sampling: Sampling,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    spread: RateSpread | None = None,
 ) -> xr.Dataset:
     """Estimate the accuracy at several error rates, with the same error maps.
 
@@ -265,6 +274,8 @@ def curve(
         When to stop drawing maps.
     progress : callable, optional
         Called with (rates done, rates in all).
+    spread : RateSpread, optional
+        As for `accuracy`.
 
     Returns
     -------
@@ -277,7 +288,7 @@ def curve(
     """
     found = []
     for k, rate in enumerate(rates):
-        found.append(accuracy(test, rate, seed, sampling))
+        found.append(accuracy(test, rate, seed, sampling, spread))
         progress(k + 1, len(rates))
     columns = {
         "p01": [r.p01 for r in rates],

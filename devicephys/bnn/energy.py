@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from devicephys.bnn.accuracy import EncodedImages, Sampling, accuracy
+from devicephys.bnn.fault_spread import RateSpread
 from devicephys.bnn.faults import NO_ERRORS, Rates
 from devicephys.bnn.inference import Inputs, predict
 from devicephys.bnn.recalibration import recalibrate
@@ -25,6 +26,7 @@ def along(
     max_loss: float = 1.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
     calibration: Mapping[str, Inputs] = MappingProxyType({}),
+    spread: RateSpread | None = None,
 ) -> xr.Dataset:
     """Evaluate networks at every operating point of a table's front.
 
@@ -45,15 +47,17 @@ def along(
     calibration : mapping of str to ndarray, optional
         Encoded training images of the networks whose thresholds are corrected for the likely rates
         of every point, shape (n_images, n_inputs) each [1].
+    spread : RateSpread, optional
+        How rates differ around those of the table.
 
     Returns
     -------
     xarray.Dataset
         Over ``point`` (every network at every operating point): the operating point, its rates
         and energy, ``network``, its ``n_weights``, ``accuracy`` and ``loss`` with intervals,
-        ``n_maps``, weight bits that failed (``flips``) and were expected to, and
-        ``loss_bound``: the upper end of the loss at the upper end of the error rate, NaN where the
-        loss exceeds `max_loss` already at the error rate itself.
+        ``n_maps``, ``accuracy_spread`` from map to map, weight bits that failed (``flips``) and
+        were expected to, and ``loss_bound``: the upper end of the loss at the upper end of the
+        error rate, NaN where the loss exceeds `max_loss` already at the error rate itself.
 
     Examples
     --------
@@ -77,10 +81,12 @@ def along(
             if name in calibration and likely.p01 + likely.p10 < 1:  # else nothing is left to mend
                 network = recalibrate(test.network, likely, calibration[name])
                 there = replace(test, network=network)
-            nominal = accuracy(there, likely, seed, sampling)
+            nominal = accuracy(there, likely, seed, sampling, spread)
             bound = np.nan
             if nominal.loss_high <= max_loss:
-                bound = max(accuracy(there, worse, seed, sampling).loss_high, nominal.loss_high)
+                bound = max(
+                    accuracy(there, worse, seed, sampling, spread).loss_high, nominal.loss_high
+                )
             rows.append(
                 {
                     "network": name, "n_weights": test.network.n_weights, **at,
@@ -89,6 +95,7 @@ def along(
                     "loss_lo": nominal.loss_low, "loss_hi": nominal.loss_high,
                     "loss_bound": bound,
                     "n_maps": nominal.n_maps, "reached": int(nominal.reached),
+                    "accuracy_spread": nominal.spread,
                     "flips": nominal.flips, "flips_expected": nominal.flips_expected,
                 }
             )  # fmt: skip

@@ -7,6 +7,7 @@ itself fails as at the mean rate, but it is the same weak cell in all writes at 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,11 +25,36 @@ SLACK = 1e-9  # of the bracket of mu
 REACH = 10.0  # standard deviations beyond the heaviest part of the integrand
 
 
+@dataclass(frozen=True)
+class RateSpread:
+    """How error rates differ.
+
+    Attributes
+    ----------
+    sigma : float
+        Standard deviation of ln(p/(1 - p)), in [0, 10] [1].
+    cluster : str
+        What shares its rates: "chip" (all layers), "row" (the weights of one output: a word line)
+        or "cell" (no other).
+
+    Raises
+    ------
+    ParameterError
+        If `sigma` is outside its range or `cluster` unknown.
+    """
+
+    sigma: float
+    cluster: str
+
+    def __post_init__(self) -> None:
+        in_range("sigma", self.sigma, "1", above=0, below=WIDEST, inclusive=True)
+        known("cluster", self.cluster, CLUSTERS)
+
+
 def spread_rates(
     network: Network,
     rates: Rates | Sequence[Rates],
-    sigma: float,
-    cluster: str,
+    spread: RateSpread,
     rng: np.random.Generator,
 ) -> tuple[Rates, ...]:
     """Draw the rates of one chip's cells around given means.
@@ -41,11 +67,8 @@ def spread_rates(
         The network.
     rates : Rates or sequence of Rates
         Mean rates, numbers, of all layers or of every layer.
-    sigma : float
-        Standard deviation of ln(p/(1 - p)), in [0, 10] [1].
-    cluster : str
-        What shares its rates: "chip" (all layers), "row" (the weights of one output: a word line)
-        or "cell" (no other).
+    spread : RateSpread
+        How rates differ around these means.
     rng : numpy.random.Generator
         Source of the deviates; equal states give equal deviates at all rates.
 
@@ -57,7 +80,7 @@ def spread_rates(
     Raises
     ------
     ParameterError
-        If an argument is outside its range or unknown.
+        If there is not one pair of rates for every layer, or `rng` is no generator.
 
     Notes
     -----
@@ -73,22 +96,24 @@ def spread_rates(
     >>> from devicephys.bnn.network import ImageCode, Layer
     >>> layer = Layer(np.ones((3, 2), np.int8), np.zeros(3, np.int32))
     >>> tiny = Network("tiny", ImageCode((1, 1, 2), (0,)), (layer,))
-    >>> found = spread_rates(tiny, Rates(0.0, 0.01), 0.5, "row", np.random.default_rng(1))
+    >>> rng = np.random.default_rng(1)
+    >>> found = spread_rates(tiny, Rates(0.0, 0.01), RateSpread(0.5, "row"), rng)
     >>> found[0].p10.round(4).tolist()
     [[0.0133], [0.0104], [0.0046]]
     """
-    known("cluster", cluster, CLUSTERS)
     generator(rng)
     chip = rng.standard_normal()
     found = []
     for layer, mean in zip(network.layers, each_layer(network, rates), strict=True):
         shape = layer.weights.shape
         deviates: ArrayLike = chip
-        if cluster == "row":
+        if spread.cluster == "row":
             deviates = rng.standard_normal((shape[0], *(1 for _ in shape[1:])))
-        elif cluster == "cell":
+        elif spread.cluster == "cell":
             deviates = rng.standard_normal(shape)
-        found.append(Rates(*(logit_normal(p, sigma, deviates) for p in (mean.p01, mean.p10))))
+        found.append(
+            Rates(*(logit_normal(p, spread.sigma, deviates) for p in (mean.p01, mean.p10)))
+        )
     return tuple(found)
 
 
