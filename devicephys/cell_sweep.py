@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from devicephys import __version__, parts, tables
 from devicephys.checks import Array, known
-from devicephys.ecc import coded, residual_ber
+from devicephys.ecc import coded_variables
 from devicephys.errors import OutputExistsError, ParameterError
 from devicephys.io import netcdf
 from devicephys.io.cell_toml import CellFile
@@ -154,10 +154,7 @@ def _at_voltage(cell_file: CellFile, axes: Mapping[str, Array], voltage: float) 
     pair = _kind(raw, 1, error[1], 1 - (1 - failed) ** 2, cell.filament)
     rows = [single, pair]
     for code in CODED.values():
-        made = coded(code, single["p01"], single["p10"], single["energy_per_bit"])
-        low, high = (residual_ber(code, single[n]) for n in ("ber_lo", "ber_hi"))
-        made |= {"ber_lo": np.minimum(low, made["ber"]), "ber_hi": np.maximum(high, made["ber"])}
-        rows.append(made)
+        rows.append(coded_variables(code, single))
     return np.array([row[name] for row in rows for name in VARIABLES])
 
 

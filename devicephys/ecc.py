@@ -320,6 +320,46 @@ def coded(
     }
 
 
+def coded_variables(code: Code, cell: Mapping[str, Array]) -> dict[str, Array]:
+    """Turn the six variables of a table's cells into those of data stored with a code.
+
+    Valid as `coded`; the interval of the bit error rate is that of the cell, through the code.
+
+    Parameters
+    ----------
+    code : Code
+        The code.
+    cell : mapping of str to ndarray
+        "ber_lo", "ber_hi", "p01", "p10", "energy_per_bit", of any one shape [1, and J].
+
+    Returns
+    -------
+    dict of str to ndarray
+        The same, and "ber", of a data bit, shape of the input [1 and J].
+
+    Raises
+    ------
+    ParameterError
+        If a probability is outside [0, 1] or an energy negative.
+
+    References
+    ----------
+    This project's mapping; see `residual_ber`.
+
+    Examples
+    --------
+    >>> cell = {name: np.array([1e-3]) for name in ("ber_lo", "ber_hi", "p01", "p10")}
+    >>> found = coded_variables(secded(64), cell | {"energy_per_bit": np.array([1e-12])})
+    >>> bool(found["ber_lo"] <= found["ber"] <= found["ber_hi"] < 1e-4)
+    True
+    """
+    made = coded(code, cell["p01"], cell["p10"], cell["energy_per_bit"])
+    low, high = (residual_ber(code, cell[name]) for name in ("ber_lo", "ber_hi"))
+    # With unequal rates the code's ber is not residual_ber to the last digit.
+    ends = {"ber_lo": np.minimum(low, made["ber"]), "ber_hi": np.maximum(high, made["ber"])}
+    return made | ends
+
+
 def _after_secded(code: Code, p: Array) -> tuple[Array, Array]:
     """Give the rates of wrong bits left in place, and at most flipped besides."""
     n = code.word_bits

@@ -28,7 +28,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from devicephys import __version__
 from devicephys.checks import Array, known
-from devicephys.ecc import Code, coded, residual_ber
+from devicephys.ecc import Code, coded_variables
 from devicephys.errors import DataError, OutsideTableError, ParameterError
 from devicephys.io import netcdf
 from devicephys.io.files import write_bytes
@@ -350,9 +350,7 @@ def with_code(table: xr.Dataset, code: Code) -> xr.Dataset:
             f"cells {', '.join(names)}", expected=f"one that is not under {code.name} yet"
         )
     cells = table.sel(cell=plain)
-    made: dict[str, Array] = coded(code, cells.p01, cells.p10, cells.energy_per_bit)
-    low, high = (residual_ber(code, cells[name]) for name in ("ber_lo", "ber_hi"))
-    made |= {"ber_lo": np.minimum(low, made["ber"]), "ber_hi": np.maximum(high, made["ber"])}
+    made = coded_variables(code, {name: cells[name].values for name in VARIABLES})
     with_it = cells.assign({n: (cells[n].dims, x, cells[n].attrs) for n, x in made.items()})
     with_it = with_it.assign_coords(cell=[f"{name} + {code.name}" for name in plain])
     return xr.concat([table, with_it], "cell", data_vars="all", coords="different",

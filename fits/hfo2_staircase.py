@@ -18,7 +18,7 @@ from scipy import stats as scipy_stats
 
 from devicephys import __version__, tables
 from devicephys.checks import Array, known
-from devicephys.ecc import Code, coded, residual_ber
+from devicephys.ecc import coded_variables
 from devicephys.errors import DataError
 from devicephys.fitting.result import Estimate, FitResult
 from devicephys.io import measurement, staircase, tidy_csv
@@ -149,7 +149,9 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
     values = errors | {"energy_per_bit": np.tile(energy, (len(CELLS), 1))}
     one = {name: x[CELLS.index("1T1R")] for name, x in values.items()}
     for code in CODED.values():
-        values = {name: np.vstack([values[name], x]) for name, x in _coded(code, one).items()}
+        values = {
+            name: np.vstack([values[name], x]) for name, x in coded_variables(code, one).items()
+        }
     return tables.make(
         {"cell": np.array([*CELLS, *CODED]), "pulse_voltage": np.asarray(voltages)},
         values,
@@ -163,11 +165,3 @@ def table(dataset: xr.Dataset, result: FitResult, grid: Mapping[str, Array]) -> 
             "synthetic": int(measurement.synthetic(dataset)),
         },
     )
-
-
-def _coded(code: Code, cell: Mapping[str, Array]) -> dict[str, Array]:
-    """Give the six variables of data stored with a code; its bound rises with the error rate."""
-    p01, p10 = cell["p01"], cell["p10"]
-    found = coded(code, p01, p10, cell["energy_per_bit"])
-    ends = {name: residual_ber(code, cell[name]) for name in ("ber_lo", "ber_hi")}
-    return found | ends

@@ -218,11 +218,12 @@ def accuracy(
     right = np.zeros(n_images)
     means: list[float] = []
     failed, expected, reached = np.zeros(2, np.int64), np.zeros(2), False
+    mean = expected_failures(test.network, by_layer)
     for rng in streams(seed, sampling.max_maps):
         drawn = spread_rates(test.network, by_layer, spread, rng) if spread else by_layer
         highest = COMMON if max(rate.highest for rate in drawn) <= COMMON else 1.0
         faulty = with_errors(test.network, draw_maps(test.network, highest, rng), drawn)
-        expected += expected_failures(test.network, drawn)
+        expected += expected_failures(test.network, drawn) if spread else mean
         here = failed_bits(test.network, faulty)
         failed += here
         correct = predict(faulty, test.inputs) == test.labels if here.any() else test.clean

@@ -187,6 +187,7 @@ def train(
     image = ImageCode(shape, plan.input_levels)
     held, rest = np.split(_order(len(pixels), plan, rng), [plan.validation])
     inputs, classes = encode_images(image, pixels[rest]), labels[rest]
+    inputs_held = encode_images(image, pixels[held])
     weights, betas = _start([inputs.shape[1], *plan.hidden, int(labels.max()) + 1], rng)
     adam = _Adam(weights + betas)
     done = checkpoints.resume(checkpoint, request, adam.arrays(), rng) if checkpoint else 0
@@ -197,7 +198,7 @@ def train(
         if plan.validation:
             some = inputs[:STATISTICS_IMAGES]
             network = _export(name, image, plan, weights, betas, some, rng)
-            said = predict(network, encode_images(image, pixels[held]))
+            said = predict(network, inputs_held)
             accuracy = float((said == labels[held]).mean())
         if checkpoint:
             checkpoints.save(checkpoint, request, epoch + 1, adam.arrays(), rng)
